@@ -1,0 +1,123 @@
+"""The real servers that tests run against, each started once per run: Redis, a provider stand-in, a control plane.
+
+A missing program is installed where that is possible (root on Debian); otherwise the run fails and names it.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.cluster import Cluster, open_cluster, packages
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_S = 60.0
+"""How long a server may take to start on a slow and noisy machine."""
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        return int(opened.getsockname()[1])
+
+
+def wait_until(what: str, probe: Callable[[], object]) -> None:
+    """Poll until `probe` returns something truthy without an OSError; fail after a generous time."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        try:
+            if probe():
+                return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {PATIENCE_S:.0f} s")
+
+
+def listens(port: int) -> bool:
+    """Say whether somebody accepts connections on a port of loopback; raises OSError where nobody does."""
+    with socket.create_connection(("127.0.0.1", port), 1):
+        return True
+
+
+@contextlib.contextmanager
+def started(command: list[str]) -> Iterator[None]:
+    """Run a server inside the block, and end it whatever happens there."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a real redis-server without persistence."""
+    packages.install({"redis-server": "redis-server"})
+    port = free_port()
+    directory = tmp_path_factory.mktemp("redis")
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory)]
+    with started(command):
+        wait_until("redis-server", lambda: listens(port))
+        yield port
+
+
+@pytest.fixture
+def redis_url(redis_server: int) -> str:
+    """The URL of the real redis-server, emptied for this test."""
+    with socket.create_connection(("127.0.0.1", redis_server)) as connection:
+        connection.sendall(b"FLUSHALL\r\n")
+        assert connection.recv(64) == b"+OK\r\n"
+    return f"redis://127.0.0.1:{redis_server}/0"
+
+
+@dataclass(frozen=True, slots=True)
+class Standin:
+    """The provider stand-in: a real HTTP server that speaks OpenAI's wire format."""
+
+    url: str
+    """Its root; components use `{url}/v1` as their endpoint."""
+
+    def last(self) -> dict[str, Any]:
+        """Return the last request it got: `headers` (lower-case names) and `body`."""
+        return dict(self._get("/last"))
+
+    def count(self) -> int:
+        """Return how many completions it was asked for since it started."""
+        return int(self._get("/count")["count"])
+
+    def _get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path, timeout=10) as reply:
+            return json.load(reply)
+
+
+@pytest.fixture(scope="session")
+def standin() -> Iterator[Standin]:
+    """A running provider stand-in, on a port of its own."""
+    port = free_port()
+    command = [sys.executable, str(ROOT / "bench/standin.py"), "--host", "127.0.0.1", "--port", str(port)]
+    with started(command):
+        running = Standin(f"http://127.0.0.1:{port}")
+        wait_until("the stand-in", lambda: listens(port))
+        yield running
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[Cluster]:
+    """A real API server with etcd, controllers and a node that only pretends, for this run.
+
+    Where it cannot be had the tests fail and say why; `make unit` leaves them out.
+    """
+    os.environ.setdefault("PARLEY_E2E", "binaries")
+    with open_cluster() as cluster:
+        yield cluster

@@ -1,0 +1,83 @@
+"""The checks, one row each: a manifest's difference, the reason it is given."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from parley_crds.checks import CHECKS, Problem, blocking, check
+from parley_crds.resource import ConversationComponent
+
+KEY = {"name": "key", "secretKeyRef": {"name": "openai", "key": "apiKey"}}
+
+
+def component(**spec: Any) -> ConversationComponent:
+    """Return a component that has nothing wrong with it but what is asked for."""
+    whole = {"type": "conversation.openai", "version": "v1", "metadata": [KEY], **spec}
+    return ConversationComponent.model_validate({"metadata": {"name": "gpt"}, "spec": whole})
+
+
+@pytest.mark.parametrize(
+    ("difference", "reason", "words"),
+    [
+        ({"type": "conversation.nobody"}, "UnknownType", "conversation.echo"),
+        ({"version": "v2"}, "UnknownVersion", "only v1"),
+        (
+            {"metadata": [KEY, {"name": "model", "value": "a"}, {"name": "Model", "value": "b"}]},
+            "RepeatedSetting",
+            "Model",
+        ),
+        ({"metadata": []}, "MissingSetting", "needs key"),
+        ({"metadata": [KEY, {"name": "maxTokens", "value": "many"}]}, "MalformedSetting", "a whole number"),
+        ({"privacy": {"mode": "mask"}}, "NotSupported", "spec.privacy.mode"),
+        ({"context": {"ttl": "1h"}}, "NotSupported", "spec.context.ttl"),
+        (
+            {"resilience": {"retries": 2, "fallback": ["b"]}},
+            "NotSupported",
+            "spec.resilience.retries, spec.resilience.fallback",
+        ),
+    ],
+)
+def test_each_fault_has_its_reason(difference: Mapping[str, Any], reason: str, words: str) -> None:
+    """A component with one fault is given that reason, and a sentence that names the place."""
+    (problem,) = check(component(**difference))
+
+    assert reason == problem.reason
+    assert words in problem.message
+
+
+def test_a_good_component_has_no_problem() -> None:
+    """The smallest useful component passes."""
+    assert check(component()) == ()
+
+
+def test_a_misspelt_setting_is_a_warning() -> None:
+    """What the provider would ignore is said, and does not stop the component."""
+    problems = check(component(metadata=[KEY, {"name": "modle", "value": "a"}]))
+
+    assert ["UnknownSetting"] == [problem.reason for problem in problems]
+    assert blocking(problems) is None
+
+
+def test_all_faults_are_found_in_the_order_of_the_list() -> None:
+    """One fault does not hide the next, and the first one decides the condition's reason."""
+    problems = check(component(version="v2", metadata=[], privacy={"mode": "mask"}))
+
+    assert ["UnknownVersion", "MissingSetting", "NotSupported"] == [problem.reason for problem in problems]
+    assert problems[0] == blocking(problems)
+
+
+def test_no_sentence_shows_a_value() -> None:
+    """Settings may be secrets, wherever their author put them."""
+    problems = check(
+        component(metadata=[{"name": "maxTokens", "value": "sk-secret"}, {"name": "odd", "value": "sk-secret"}])
+    )
+
+    assert problems
+    assert not any("sk-secret" in problem.message for problem in problems)
+
+
+def test_every_check_is_named_after_what_it_finds() -> None:
+    """The list reads as a table of faults, and each says what it makes sure of."""
+    assert all((check.__doc__ or "").startswith(("Make sure", "Warn")) for check in CHECKS)
+    assert all(isinstance(check(component()), Problem | None) for check in CHECKS)

@@ -1,0 +1,43 @@
+"""The stream's wire form."""
+
+from parley_crds.component import Component
+from parley_crds.stream import Acknowledgement, Snapshot, StoreSection, snapshot
+
+ECHO = Component(name="echo", namespace="shop", type="conversation.echo", version="1")
+GPT = Component(name="gpt", namespace="shop", type="conversation.openai", version="2", settings={"key": "sk-secret"})
+STORE = StoreSection(url="redis://:password@redis:6379", version="3")
+
+
+def test_a_snapshot_survives_the_wire() -> None:
+    """What the operator sends is what the sidecar gets, secrets included."""
+    sent = snapshot([GPT, ECHO], STORE, "PEM")
+
+    assert sent == Snapshot.model_validate_json(sent.model_dump_json())
+
+
+def test_the_hash_follows_names_versions_store_and_anchors() -> None:
+    """The order of arrival does not matter; every change that a sidecar must act on does."""
+    first = snapshot([GPT, ECHO], STORE, "PEM").hash
+    newer = GPT.model_copy(update={"version": "3"})
+
+    assert first == snapshot([ECHO, GPT], STORE, "PEM").hash
+    others = {
+        snapshot([ECHO], STORE, "PEM").hash,
+        snapshot([ECHO, newer], STORE, "PEM").hash,
+        snapshot([ECHO, GPT], STORE.model_copy(update={"version": "4"}), "PEM").hash,
+        snapshot([ECHO, GPT], STORE, "OTHER").hash,
+    }
+    assert first not in others
+    assert len(others) == 4
+
+
+def test_a_snapshot_shows_no_secret_when_printed() -> None:
+    """Keys and passwords are on the wire only."""
+    assert not {"sk-secret", "password"} & set(
+        repr(snapshot([GPT], STORE, "")).replace(":", " ").replace("'", " ").split()
+    )
+
+
+def test_unknown_fields_are_ignored() -> None:
+    """Operator and sidecar may be of different versions."""
+    assert Acknowledgement(ack="1") == Acknowledgement.model_validate_json('{"ack": "1", "new": {"a": 1}}')
