@@ -1,0 +1,90 @@
+"""The parts of the process, put together once by `run`: who knows whom, and in which order they are closed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from parley_crds.stream import StoreSection
+from parley_sidecar.command_error import CommandError
+from parley_sidecar.door import Door
+from parley_sidecar.http_client import HttpClient
+from parley_sidecar.metrics import Metrics
+from parley_sidecar.pipeline import Surroundings
+from parley_sidecar.registry import Registry
+from parley_sidecar.settings import Settings
+from parley_sidecar.sources import Source
+from parley_sidecar.stores import Stores
+
+LAST_WORDS_S: Final = 2.0
+"""How long a source may take to say goodbye."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the apps and the end of the process need."""
+
+    registry: Registry
+    door: Door
+    metrics: Metrics
+    source: Source
+
+
+@asynccontextmanager
+async def assembled(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[Parts]:
+    """Make the parts, and close what they hold at the end, pending cache writes included."""
+    metrics = Metrics(settings.app_id, settings.namespace)
+    http, stores = HttpClient(), Stores(metrics.count_store_fault)
+    registry = Registry(Surroundings(http, stores, metrics, settings.app_id, environ))
+    try:
+        await _share(stores, settings)
+        yield Parts(registry, _door(settings), metrics, _source(settings, http, registry, stores))
+    finally:
+        await stores.aclose()
+        await http.aclose()
+
+
+@asynccontextmanager
+async def followed(source: Source) -> AsyncIterator[None]:
+    """Let a source follow its changes meanwhile."""
+    task = asyncio.create_task(source.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task], timeout=LAST_WORDS_S)
+
+
+def _door(settings: Settings) -> Door:
+    return Door(
+        app_id=settings.app_id,
+        own_ports=frozenset({settings.http_port, settings.grpc_port, settings.metrics_port}),
+        api_tokens=(settings.api_token,) if settings.api_token else (),
+        allowed_hosts=frozenset(host.lower() for host in settings.allowed_hosts),
+        precise_statuses=settings.precise_statuses,
+    )
+
+
+def _source(settings: Settings, http: HttpClient, registry: Registry, stores: Stores) -> Source:
+    """Make the one source; each imports what only it needs."""
+    if settings.components:
+        from parley_sidecar.sources.directory import DirectorySource  # noqa: PLC0415 - YAML
+        from parley_sidecar.sources.judgement import Place  # noqa: PLC0415 - as above
+
+        return DirectorySource(
+            settings.components, settings.secrets, Place(settings.app_id, settings.namespace), registry
+        )
+    from parley_sidecar.sources.stream import StreamSource  # noqa: PLC0415 - as above
+
+    return StreamSource(settings, http, registry, stores)
+
+
+async def _share(stores: Stores, settings: Settings) -> None:
+    """Use the Redis of the command line; in a cluster the snapshot names it."""
+    if settings.redis is None:
+        return
+    try:
+        await stores.use(StoreSection(url=settings.redis, version="--redis"))
+    except ValueError:  # its words may hold the URL
+        raise CommandError("--redis is not the URL of a Redis server", exit_code=2) from None

@@ -1,0 +1,111 @@
+"""The command `parley`: run a sidecar, check manifests, ask a running sidecar.
+
+Each command imports what it needs when it is called: `--help` and `converse` load no server and no pydantic.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+
+from parley_crds import __version__, names
+from parley_sidecar.command_error import CommandError
+from parley_sidecar.settings import Settings, port
+
+RUN_MORE = """\
+Every flag has a variable, PARLEY_ and its name in capitals; a flag wins. Without --components the operator's stream is
+followed, as the injector sets it up. DAPR_API_TOKEN makes callers bring that token.
+
+With -- COMMAND the application is started beside the sidecar with DAPR_HTTP_PORT and DAPR_GRPC_PORT set; signals are
+forwarded to it, and the sidecar ends with its exit code. gRPC and h2c are not served yet.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: 0, 1 for a failure, 2 for a wrong use."""
+    words, command = _parted(sys.argv[1:] if arguments is None else arguments)
+    chosen = _parser().parse_args(words)
+    try:
+        match chosen.command:
+            case "run":
+                return _run(chosen, command)
+            case "check":
+                return _check(chosen)
+            case _:
+                return _converse(chosen)
+    except CommandError as error:
+        print(f"parley: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130  # as a shell says it: 128 and SIGINT
+
+
+def _parted(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Part `run`'s own words from the application's command behind `--`."""
+    if arguments[:1] != ["run"] or "--" not in arguments:
+        return arguments, ()
+    place = arguments.index("--")
+    return arguments[:place], arguments[place + 1 :]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="parley", description="An LLM on localhost.")
+    parser.add_argument("--version", action="version", version=f"parley {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_run(commands)
+    check = commands.add_parser("check", help="check manifests of components, as the operator does, offline")
+    check.add_argument("files", nargs="+", metavar="FILE", help="a YAML or JSON file; - is the standard input")
+    ask = commands.add_parser("converse", help="ask a running sidecar")
+    ask.add_argument("name", metavar="NAME", help="the component's name")
+    ask.add_argument("text", metavar="TEXT", help="what to say; - is the standard input")
+    ask.add_argument("--http-port", metavar="PORT", help=f"the sidecar's port ({names.HTTP_PORT})")
+    return parser
+
+
+def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    run = commands.add_parser(
+        "run",
+        help="run the sidecar",
+        usage="parley run --components DIR [options] [-- COMMAND ...]",
+        epilog=RUN_MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for option in fields(Settings):
+        told = option.metadata
+        if told["flag"]:
+            unless = f" ({option.default})" if option.default else ""
+            run.add_argument(told["flag"], dest=option.name, metavar=told["takes"], help=told["meaning"] + unless)
+
+
+def _run(chosen: argparse.Namespace, command: Sequence[str]) -> int:
+    settings = Settings.read(vars(chosen), os.environ)
+    from parley_sidecar.run import serve_until_stopped  # noqa: PLC0415 - the server and everything behind it
+
+    return serve_until_stopped(settings, command)
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    from parley_sidecar.checking import check_files  # noqa: PLC0415 - pydantic and YAML
+
+    failures = 0
+    for line, fails in check_files(chosen.files, sys.stdin):
+        print(line)
+        failures += fails
+    return 1 if failures else 0
+
+
+def _converse(chosen: argparse.Namespace) -> int:
+    from parley_sidecar.asking import ask  # noqa: PLC0415 - the standard library's HTTP client
+
+    text = sys.stdin.read() if chosen.text == "-" else chosen.text
+    for output in ask(chosen.name, text, _port(chosen), os.environ.get(names.API_TOKEN_VARIABLE)):
+        print(output)
+    return 0
+
+
+def _port(chosen: argparse.Namespace) -> int:
+    try:
+        return port(chosen.http_port or os.environ.get("PARLEY_HTTP_PORT") or str(names.HTTP_PORT))
+    except ValueError as error:
+        raise CommandError(f"--http-port {error}", exit_code=2) from None

@@ -1,0 +1,222 @@
+"""The HTTP client: the only module that knows aiohttp. Providers post with it, the stream source connects with it.
+
+Foreign exceptions become ours here and nowhere else. One pool of keep-alive connections for the whole process.
+"""
+
+import importlib.util
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+from parley_sidecar.errors import ParleyError, ProviderGarbled, ProviderUnavailable
+
+
+def _when_used(name: str) -> ModuleType:
+    """Return a module that loads itself at its first use. Source: importlib's docs, "Implementing lazy imports"."""
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(name)
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = _when_used("aiohttp")  # a fifth of the start's time and 8 MiB, which an echo on a laptop never needs
+
+MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
+"""The largest answer that is read from a provider."""
+CONNECT_TIMEOUT_S: Final = 10.0
+"""Until a connection stands. The whole request is bounded by the timeout layer."""
+KEEP_ALIVE_S: Final = 30.0
+"""How long an idle connection is kept; below the usual 60 s of load balancers, so that few are found closed."""
+MAX_RETRY_AFTER_S: Final = 3600.0
+"""The longest wait that is believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """A complete HTTP answer, of any status. `body` may hold an account's data: never print or log it."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Case does not matter when looking up a name."""
+    body: bytes = field(repr=False)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """The wait that Retry-After asks for, in seconds, or None."""
+        text = self.headers.get("Retry-After")
+        return wait_s(text, time.time()) if text else None
+
+
+class RefusedError(Exception):
+    """The other side answered a WebSocket's opening with this status instead of taking it."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"refused with status {status}")
+        self.status = status
+        self.reason = reason
+
+
+class WebSocket:
+    """An open WebSocket that carries text messages."""
+
+    def __init__(self, connection: "aiohttp.ClientWebSocketResponse[bool]") -> None:
+        self._connection = connection
+
+    async def send(self, text: str) -> None:
+        """Send a message.
+
+        Raises:
+            ProviderUnavailable: when the connection is gone.
+        """
+        try:
+            await self._connection.send_str(text)
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise ProviderUnavailable("the connection was lost") from error
+
+    async def messages(self) -> AsyncIterator[str]:
+        """Iterate the other side's messages until the connection closes."""
+        async for message in self._connection:
+            if message.type is aiohttp.WSMsgType.TEXT:
+                yield message.data
+
+
+class HttpClient:
+    """A pool of connections, opened when it is first used, in the running loop."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpReply:
+        """Post `body` and read the whole answer, whatever its status. Redirects are never followed.
+
+        Raises:
+            ProviderUnavailable: when there is no connection, or it breaks.
+            ProviderGarbled: when the answer is not HTTP or over 16 MiB.
+        """
+        try:
+            async with self._opened().post(url, headers=headers, data=body, allow_redirects=False) as reply:
+                return HttpReply(reply.status, reply.headers, await _bounded(reply))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise mapped(error) from error
+
+    @asynccontextmanager
+    async def websocket(
+        self, url: str, *, token: str, ca_pem: str, heartbeat_s: float, max_bytes: int
+    ) -> AsyncIterator[WebSocket]:
+        """Open a WebSocket over TLS with a bearer token; `ca_pem` holds the only authorities that are trusted.
+
+        Raises:
+            RefusedError: when the other side answers with another status than 101.
+            ProviderUnavailable: when it cannot be reached, does not prove who it is, or `ca_pem` is no PEM.
+        """
+        try:
+            connection = await self._opened().ws_connect(
+                url,
+                headers={"Authorization": f"Bearer {token}"},
+                ssl=_trusting(ca_pem),
+                heartbeat=heartbeat_s,
+                max_msg_size=max_bytes,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            raise RefusedError(error.status, error.message) from error
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise mapped(error, "the operator") from error
+        async with connection:
+            yield WebSocket(connection)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._session:
+            await self._session.close()
+            self._session = None
+
+    def _opened(self) -> "aiohttp.ClientSession":
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                # Answers are small; unpacked, a few bytes could become gigabytes.
+                headers={"Accept-Encoding": "identity"},
+                auto_decompress=False,
+            )
+        return self._session
+
+
+def _trusting(ca_pem: str) -> ssl.SSLContext:
+    """Return a context that trusts these authorities, or the system's where there are none."""
+    try:
+        return ssl.create_default_context(cadata=ca_pem or None)
+    except (ssl.SSLError, ValueError) as error:
+        raise ProviderUnavailable("the operator's trust anchors are no certificates") from error
+
+
+def mapped(error: Exception, who: str = "the provider") -> ParleyError:
+    """Return our error for one of aiohttp's, without a word of its text: that may hold an address with a key."""
+    for kinds, ours, what in _meanings():
+        if isinstance(error, kinds):
+            return ours(f"{who}{what}")
+    return ProviderUnavailable(f"{who} broke the connection")
+
+
+def wait_s(retry_after: str, now_s: float) -> float | None:
+    """Return the seconds that Retry-After asks for, within an hour; None when it cannot be read.
+
+    `now_s` is Unix time, for its date form. Source: RFC 9110 10.2.3.
+    """
+    if retry_after.isascii() and retry_after.isdigit():
+        return min(float(retry_after), MAX_RETRY_AFTER_S)
+    try:
+        asked_s = parsedate_to_datetime(retry_after).timestamp() - now_s
+    except (ValueError, OverflowError):
+        return None
+    return min(max(asked_s, 0.0), MAX_RETRY_AFTER_S)
+
+
+@cache
+def _meanings() -> tuple[tuple[tuple[type[Exception], ...], type[ParleyError], str], ...]:
+    """Return the table: foreign classes, ours, and what to say of whom it was. The most specific first."""
+    return (
+        ((aiohttp.InvalidURL,), ProviderUnavailable, "'s endpoint is not a URL"),
+        (
+            (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError),
+            ProviderUnavailable,
+            "'s certificate could not be verified",
+        ),
+        ((aiohttp.ClientConnectorDNSError,), ProviderUnavailable, "'s host name could not be resolved"),
+        (
+            (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError),
+            ProviderUnavailable,
+            " could not be reached",
+        ),
+        ((aiohttp.ClientPayloadError,), ProviderUnavailable, "'s answer was cut off"),
+        ((aiohttp.ClientResponseError, ValueError), ProviderGarbled, "'s answer is not HTTP, or too long"),
+    )
+
+
+async def _bounded(reply: "aiohttp.ClientResponse") -> bytes:
+    """Read the body in one piece where its length is known and small, else piece by piece up to the limit."""
+    if reply.content_length is not None and reply.content_length <= MAX_ANSWER_BYTES:
+        return await reply.read()
+    pieces, total = [], 0
+    async for piece in reply.content.iter_any():
+        pieces.append(piece)
+        total += len(piece)
+        if total > MAX_ANSWER_BYTES:
+            raise ValueError("too long")
+    return b"".join(pieces)

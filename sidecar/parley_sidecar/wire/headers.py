@@ -1,0 +1,64 @@
+"""HTTP headers that say something about a converse request or its answer."""
+
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from math import ceil
+from typing import Final
+
+from parley_sidecar.model import CachePolicy, CacheStatus
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_ANY: Final = CachePolicy()
+
+
+def request_id(given: bytes | None) -> str:
+    """Return the caller's X-Request-Id if it is harmless in a log and a header, else a new one."""
+    if given and _REQUEST_ID.fullmatch(given):
+        return given.decode()
+    return secrets.token_hex(16)
+
+
+def cache_policy(cache_control: bytes | None, ttl_s: float | None = None) -> CachePolicy:
+    """Return what a request asks of the cache: no-cache, no-store and max-age of RFC 9111, and `cacheTTL` in seconds.
+
+    A lifetime of 0 is no-store; a max-age that cannot be read counts as 0, so that the answer is fresh.
+    """
+    if not cache_control and ttl_s is None:
+        return _ANY
+    asked = dict(_directives((cache_control or b"").decode("latin-1")))
+    no_store = "no-store" in asked or ttl_s == 0
+    max_age = asked.get("max-age")
+    return CachePolicy(
+        ttl_s=ttl_s,
+        may_read=not no_store and "no-cache" not in asked,
+        may_store=not no_store,
+        max_age_s=None if max_age is None else float(max_age) if max_age.isdecimal() else 0.0,
+    )
+
+
+def cache_status(status: CacheStatus) -> str:
+    """Render what the cache did. Source: RFC 9211."""
+    if not status.hit:
+        return "parley; fwd=miss; stored" if status.stored else "parley; fwd=miss"
+    ttl = "" if status.ttl_s is None else f"; ttl={status.ttl_s}"
+    return f"parley; hit{ttl}; detail={status.tier}" if status.tier else f"parley; hit{ttl}"
+
+
+def together(statuses: Sequence[CacheStatus | None]) -> CacheStatus | None:
+    """Return what the cache did with requests that are answered as one: a hit if all are, then that of the oldest."""
+    known = [status for status in statuses if status]
+    if len(known) < len(statuses) or not known:
+        return None
+    return min(known, key=lambda status: (status.hit, status.ttl_s or 0))
+
+
+def retry_after(seconds: float) -> str:
+    """Render how long to wait, in whole seconds, at least one. Source: RFC 9110 10.2.3."""
+    return str(max(1, ceil(seconds)))
+
+
+def _directives(text: str) -> Iterator[tuple[str, str]]:
+    for part in text.split(","):
+        name, _, value = part.strip().partition("=")
+        yield name.strip().lower(), value.strip().strip('"')

@@ -1,0 +1,67 @@
+"""Fields that callers spell in several ways, for the sake of two API versions, protobuf's names and old documents.
+
+msgspec gives a field one name, so each spelling is a field. The privacy flags are OR-ed, since a dropped one is a
+leak, and other spellings may not contradict each other.
+"""
+
+import msgspec
+
+from parley_sidecar.errors import InvalidParameters, MalformedBody
+
+
+class Scrubbable(msgspec.Struct):
+    """What can be asked to hide personal data: an input, or the answer. Every spelling counts in every version."""
+
+    scrub_dapr1: bool | None = msgspec.field(default=None, name="scrubPII")
+    scrub_dapr2: bool | None = msgspec.field(default=None, name="scrubPii")
+    scrub_proto: bool | None = msgspec.field(default=None, name="scrub_pii")
+
+    def refuse_scrub(self) -> None:
+        """Raise InvalidParameters if personal data is to be hidden, which is not built yet."""
+        if self.scrub_dapr1 or self.scrub_dapr2 or self.scrub_proto:
+            raise not_built("scrubPii")
+
+
+class InContext(Scrubbable):
+    """A request that may name a chat room: by Dapr's names, echoed by a component without rooms, or the reference's."""
+
+    context_dapr1: str | None = msgspec.field(default=None, name="contextID")
+    context_dapr2: str | None = msgspec.field(default=None, name="contextId")
+    context_proto: str | None = msgspec.field(default=None, name="context_id")
+    room: str | None = msgspec.field(default=None, name="conversationContext")
+
+    @property
+    def context_id(self) -> str | None:
+        """The id to echo, or None.
+
+        Raises:
+            MalformedBody: when two spellings name different ids.
+        """
+        return one_of("contextId", self.context_dapr1, self.context_dapr2, self.context_proto)
+
+    def check_context(self) -> None:
+        """Raise InvalidParameters if a room is asked for, which is not built yet: forgetting it silently is worse.
+
+        Raises:
+            MalformedBody: when two spellings name different ids.
+        """
+        if self.room:
+            raise not_built("conversationContext")
+        _ = self.context_id
+
+
+def one_of(field: str, *spellings: str | None) -> str | None:
+    """Return what the spellings of one field say; an empty text says nothing.
+
+    Raises:
+        MalformedBody: when they say different things.
+    """
+    said = {value for value in spellings if value}
+    if len(said) > 1:
+        raise MalformedBody(f"{field} is given twice, and differs")
+    return said.pop() if said else None
+
+
+def not_built(what: str) -> InvalidParameters:
+    """Return the answer to what this version would otherwise leave undone in silence."""
+    return InvalidParameters(f"this version of Parley does not have {what} yet: leave it out")

@@ -1,0 +1,372 @@
+"""The stream source against a real WebSocket server over TLS: what is taken, what is answered, what goes wrong."""
+
+import asyncio
+import logging
+import stat
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from parley_crds.component import Component
+from parley_crds.stream import Snapshot, StoreSection, snapshot
+from parley_sidecar.errors import NoComponentsYet
+from parley_sidecar.pipeline import Surroundings
+from parley_sidecar.registry import Registry
+from parley_sidecar.settings import Settings
+from parley_sidecar.sources.stream import Pace, StreamSource, pause_s
+from tests.conftest import free_port
+from tests.sidecar.running import component, surroundings
+from tests.sidecar.sources.small_operator import SmallOperator, anchors, authority, until
+
+ECHO = component("echo")
+KEYLESS = component("gpt", "conversation.openai")
+
+
+@pytest.fixture(scope="module")
+def first_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An authority and its certificate for the operator."""
+    return authority(tmp_path_factory.mktemp("first") / "ca")
+
+
+@pytest.fixture(scope="module")
+def second_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another authority."""
+    return authority(tmp_path_factory.mktemp("second") / "ca")
+
+
+def snapshot_of(*components: Component, store: StoreSection | None = None, trust: str = "") -> Snapshot:
+    """Return a snapshot, by default without a store and without new anchors."""
+    return snapshot(components, store or StoreSection(), trust)
+
+
+@dataclass(slots=True)
+class Pod:
+    """One pod's sidecar as far as its source goes."""
+
+    settings: Settings
+    shared: Surroundings
+    registry: Registry
+    source: StreamSource
+    failures: list[int] = field(default_factory=list)
+    """What the pauses between attempts were asked for."""
+
+
+@asynccontextmanager
+async def pod(settings: Settings, *, open_timeout_s: float = 10.0) -> AsyncIterator[Pod]:
+    """Run a source meanwhile, with short pauses."""
+    failures: list[int] = []
+
+    def pause(count: int) -> float:
+        failures.append(count)
+        return 0.01
+
+    async with surroundings() as shared:
+        registry = Registry(shared)
+        source = StreamSource(settings, shared.http, registry, shared.stores, Pace(pause, open_timeout_s))
+        await source.start()
+        following = asyncio.create_task(source.run())
+        try:
+            yield Pod(settings, shared, registry, source, failures)
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
+
+
+def settings_for(directory: Path, trust: str, port: int = 0) -> Settings:
+    """Return what the injector would set for a pod, with its token in place."""
+    (directory / "token").write_text("token-1\n")
+    return Settings(
+        operator_url=f"https://127.0.0.1:{port or free_port()}",
+        token_file=directory / "token",
+        trust_anchors=trust,
+        last_good_file=directory / "last-good.json",
+        app_id="shop",
+    )
+
+
+def port_of(settings: Settings) -> int:
+    """Return the port that the operator is expected at."""
+    return int(str(settings.operator_url).rpartition(":")[2])
+
+
+def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return why there were no new components, as often as the log says so."""
+    return [record.reason for record in caplog.records if record.getMessage() == "no new components"]  # type: ignore[attr-defined]
+
+
+async def test_a_snapshot_is_run_acknowledged_and_kept(tmp_path: Path, first_ca: Path, redis_url: str) -> None:
+    """The components answer, the store is used, the operator hears the hash, and the file is for this user alone."""
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    sent = snapshot_of(ECHO, store=StoreSection(url=redis_url, version="1"))
+    operator.message = sent.model_dump_json()
+    async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
+        await until(lambda: operator.acknowledged)
+
+        assert [{"ack": sent.hash, "failed": {}, "health": "ok"}] == operator.acknowledged
+        assert ("echo",) == running.registry.names()
+        assert running.shared.stores.shared is not None
+        assert ["Bearer token-1"] == operator.tokens
+        assert {} == running.source.left_out
+
+    kept = tmp_path / "last-good.json"
+    assert (sent.model_dump_json(), 0o600) == (kept.read_text(), stat.S_IMODE(kept.stat().st_mode))
+
+
+async def test_what_cannot_be_loaded_is_reported(tmp_path: Path, first_ca: Path) -> None:
+    """The operator hears which component failed and a safe reason; the others serve."""
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    operator.message = snapshot_of(ECHO, KEYLESS).model_dump_json()
+    async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
+        await until(lambda: operator.acknowledged)
+
+        (acknowledgement,) = operator.acknowledged
+        assert ["gpt"] == list(acknowledgement["failed"])
+        assert acknowledgement["failed"] == running.source.left_out
+        assert ("echo",) == running.registry.names()
+
+
+async def test_a_long_reason_is_cut_to_what_the_operator_takes(tmp_path: Path, first_ca: Path) -> None:
+    """A component whose fault takes many words to tell does not break the acknowledgement."""
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    strange = {**ECHO.model_dump(mode="json"), "cache": {letter * 300: 1 for letter in "abc"}}
+    operator.message = snapshot_of().model_copy(update={"components": (strange,)}).model_dump_json(warnings=False)
+    async with operator.serving(first_ca, port_of(settings)), pod(settings):
+        await until(lambda: operator.acknowledged)
+
+    assert 512 == len(operator.acknowledged[0]["failed"]["echo"])
+
+
+async def test_changes_arrive_on_the_open_stream(tmp_path: Path, first_ca: Path) -> None:
+    """Each snapshot replaces all; what it leaves out is gone."""
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    operator.message = snapshot_of(ECHO).model_dump_json()
+    async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
+        await until(lambda: running.registry.names() == ("echo",))
+        await operator.send(snapshot_of(component("a"), component("b")).model_dump_json())
+        await until(lambda: running.registry.names() == ("a", "b"))
+        await operator.send(snapshot_of().model_dump_json())
+        await until(lambda: len(operator.acknowledged) == 3)
+
+        assert () == running.registry.names()
+        assert 1 == len(operator.tokens)
+
+
+async def test_a_closed_stream_is_opened_again(
+    tmp_path: Path, first_ca: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The components stay meanwhile, the token is read anew, and the pauses grow only while nothing arrives."""
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    operator.message = snapshot_of(ECHO).model_dump_json()
+    async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
+        await until(lambda: operator.acknowledged)
+        (tmp_path / "token").write_text("token-2")
+        await operator.hang_up()
+        await until(lambda: len(operator.acknowledged) == 2)
+        await operator.hang_up()
+        await until(lambda: len(operator.acknowledged) == 3)
+
+        assert ["Bearer token-1", "Bearer token-2", "Bearer token-2"] == operator.tokens
+        assert [0, 0] == running.failures
+        assert ["the operator closed the connection"] * 2 == reasons(caplog)
+        assert ("echo",) == running.registry.names()
+
+
+async def test_a_sidecar_that_starts_alone_heals_by_itself(
+    tmp_path: Path, first_ca: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without operator and without last good there are no components yet; the reason is told once, not at each try."""
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    operator.message = snapshot_of(ECHO).model_dump_json()
+    async with pod(settings) as running:
+        await until(lambda: len(running.failures) >= 3)
+        with pytest.raises(NoComponentsYet):
+            running.registry.get("echo")
+
+        assert [1, 2, 3] == running.failures[:3]
+        assert ["the operator could not be reached"] == reasons(caplog)
+        async with operator.serving(first_ca, port_of(settings)):
+            await until(lambda: running.registry.names() == ("echo",))
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (401, "does not accept this pod's token"),
+        (403, "does not let this pod in"),
+        (503, "is not ready yet"),
+        (418, "refused with status 418"),
+    ],
+)
+async def test_a_refusal_is_told_once_and_tried_again(
+    tmp_path: Path, first_ca: Path, caplog: pytest.LogCaptureFixture, status: int, words: str
+) -> None:
+    """Whatever the operator answers instead of taking the sidecar may change, and its own words are not repeated."""
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    operator.message, operator.refusal = snapshot_of(ECHO).model_dump_json(), status
+    async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
+        await until(lambda: len(operator.tokens) >= 3)
+        operator.refusal = None
+        await until(lambda: running.registry.names() == ("echo",))
+
+    (reason,) = reasons(caplog)
+    assert words in reason
+    assert "sk-hush" not in caplog.text
+
+
+async def test_an_operator_that_does_not_answer_is_left(
+    tmp_path: Path, first_ca: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that nobody answers on does not hold the sidecar for ever."""
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    operator.silent = True
+    async with operator.serving(first_ca, port_of(settings)), pod(settings, open_timeout_s=0.1) as running:
+        await until(lambda: len(running.failures) >= 2)
+
+    assert ["the operator did not answer in time"] == reasons(caplog)
+
+
+async def test_the_last_good_snapshot_bridges_an_absent_operator(tmp_path: Path, first_ca: Path) -> None:
+    """A container that starts while the operator is away runs what the one before it ran."""
+    settings = settings_for(tmp_path, anchors(first_ca))
+    (tmp_path / "last-good.json").write_text(snapshot_of(ECHO).model_dump_json())
+    async with pod(settings) as running:
+        assert ("echo",) == running.registry.names()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"hash": "sk-hush', "the last good snapshot cannot be used: a snapshot that is not JSON"),
+        (None, "the last good snapshot cannot be used: Is a directory"),
+    ],
+)
+async def test_a_last_good_file_that_is_not_good_is_passed_over(
+    tmp_path: Path, first_ca: Path, caplog: pytest.LogCaptureFixture, content: bytes | None, reason: str
+) -> None:
+    """The sidecar starts as if there were none, and where it cannot be written either, goes on without."""
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    operator.message = snapshot_of(ECHO).model_dump_json()
+    path = tmp_path / "last-good.json"
+    if content is None:
+        (path / "in the way").mkdir(parents=True)
+    else:
+        path.write_bytes(content)
+    async with operator.serving(first_ca, port_of(settings)), pod(settings):
+        await until(lambda: operator.acknowledged)
+
+    assert reason == reasons(caplog)[0]
+    assert (content is None) == any("cannot be kept" in told for told in reasons(caplog))
+    assert "sk-hush" not in caplog.text
+
+
+async def test_without_a_file_nothing_is_kept(tmp_path: Path, first_ca: Path) -> None:
+    """A pod without the volume works, as long as its operator does."""
+    operator, settings = SmallOperator(), replace(settings_for(tmp_path, anchors(first_ca)), last_good_file=None)
+    operator.message = snapshot_of(ECHO).model_dump_json()
+    async with operator.serving(first_ca, port_of(settings)), pod(settings):
+        await until(lambda: operator.acknowledged)
+
+    assert not (tmp_path / "last-good.json").exists()
+
+
+async def test_garbage_changes_nothing(tmp_path: Path, first_ca: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is answered with the hash that still runs and why, the file stays, and the next snapshot is taken."""
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    good = snapshot_of(ECHO)
+    operator.message = good.model_dump_json()
+    async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
+        await until(lambda: len(operator.acknowledged) == 1)
+        await operator.send('{"hash": "sk-hush"')
+        await until(lambda: len(operator.acknowledged) == 2)
+        names, kept = running.registry.names(), (tmp_path / "last-good.json").read_text()
+        await operator.send(snapshot_of(component("next")).model_dump_json())
+        await until(lambda: running.registry.names() == ("next",))
+
+    assert {"ack": good.hash, "failed": {}, "health": "ignored a snapshot that is not JSON"} == operator.acknowledged[1]
+    assert (("echo",), good.model_dump_json()) == (names, kept)
+    assert ["the operator sent a snapshot that is not JSON"] == reasons(caplog)[:1]
+    assert 1 == len(operator.tokens)
+
+
+async def test_a_store_with_a_bad_url_costs_the_store_only(
+    tmp_path: Path, first_ca: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The components are used, and the log does not repeat the URL."""
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    operator.message = snapshot_of(
+        ECHO, store=StoreSection(url="redis://:sk-hush@r:port", version="1")
+    ).model_dump_json()
+    async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
+        await until(lambda: operator.acknowledged)
+
+        assert ("echo",) == running.registry.names()
+        assert running.shared.stores.shared is None
+    assert "the shared store cannot be used" in caplog.messages
+    assert "sk-hush" not in caplog.text
+
+
+async def test_new_trust_anchors_count_from_the_next_connect(
+    tmp_path: Path, first_ca: Path, second_ca: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An operator whose certificate comes from an announced authority is trusted; one from nowhere is not."""
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    operator.message = snapshot_of(ECHO, trust=anchors(first_ca) + anchors(second_ca)).model_dump_json()
+    async with pod(settings) as running:
+        async with operator.serving(second_ca, port_of(settings)):
+            await until(lambda: len(running.failures) >= 2)
+        assert [] == operator.acknowledged
+        async with operator.serving(first_ca, port_of(settings)):
+            await until(lambda: len(operator.acknowledged) == 1)
+        async with operator.serving(second_ca, port_of(settings)):
+            await until(lambda: len(operator.acknowledged) == 2)
+
+    assert any("certificate" in reason for reason in reasons(caplog))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"token_file": Path("/nowhere/token")}, "No such file or directory"),
+        ({"trust_anchors": "no PEM"}, "trust anchors are no certificates"),
+        ({"operator_url": "https://no.such.host.invalid:443"}, "resolved"),
+    ],
+)
+async def test_what_a_pod_lacks_is_told(
+    tmp_path: Path, first_ca: Path, caplog: pytest.LogCaptureFixture, change: Mapping[str, object], words: str
+) -> None:
+    """A token, anchors or an address that cannot be used are reasons like any other: told once, tried again."""
+    settings = replace(settings_for(tmp_path, anchors(first_ca)), **change)  # type: ignore[arg-type]
+    async with pod(settings) as running:
+        await until(lambda: len(running.failures) >= 2)
+
+    (reason,) = reasons(caplog)
+    assert words in reason
+
+
+async def test_what_is_loaded_is_logged_without_secrets(
+    tmp_path: Path, first_ca: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Names and hash, no settings."""
+    caplog.set_level(logging.INFO)
+    operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
+    gpt = component("gpt", "conversation.openai", settings={"key": "sk-hush"})
+    operator.message = snapshot_of(gpt).model_dump_json()
+    async with operator.serving(first_ca, port_of(settings)), pod(settings):
+        await until(lambda: operator.acknowledged)
+
+    (record,) = [record for record in caplog.records if record.getMessage() == "components loaded"]
+    assert ("gpt",) == record.components  # type: ignore[attr-defined]
+    assert "sk-hush" not in str(vars(record)) + caplog.text
+
+
+def test_pauses_double_up_to_half_a_minute() -> None:
+    """The first is short, none is longer than 30 s, and chance takes off half at most."""
+    longest = [pause_s(failures, lambda: 1.0) for failures in (0, 1, 2, 6, 1000)]
+    shortest = [pause_s(failures, lambda: 0.0) for failures in (0, 1000)]
+
+    assert [0.5, 1.0, 2.0, 30.0, 30.0] == longest
+    assert [0.25, 15.0] == shortest
+    assert 0.25 <= pause_s(0) <= 0.5

@@ -1,0 +1,125 @@
+"""Bodies, answers and callers who leave, at ASGI's level."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.types import Message
+
+from parley_sidecar.connection import MAX_BODY_BYTES, read_body, respond, while_connected
+from parley_sidecar.errors import BodyTooLarge, MalformedBody
+
+
+class Caller:
+    """The caller's side of an exchange: what it sends, then silence until it leaves."""
+
+    def __init__(self, *messages: Message) -> None:
+        self.left = asyncio.Event()
+        self._messages = list(messages)
+
+    async def receive(self) -> Message:
+        """Return the next message."""
+        if self._messages:
+            return self._messages.pop(0)
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+
+def piece(body: bytes, *, more: bool = False) -> dict[str, Any]:
+    """Return a part of a body."""
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+@pytest.mark.parametrize(
+    ("pieces", "body"),
+    [([piece(b"{}")], b"{}"), ([piece(b"{", more=True), piece(b"}")], b"{}"), ([{"type": "x"}], b"")],
+)
+async def test_a_body_is_read_whole(pieces: list[Message], body: bytes) -> None:
+    """A body may come in pieces, and be empty."""
+    assert body == await read_body({}, Caller(*pieces).receive)
+
+
+async def test_a_body_has_a_limit() -> None:
+    """4 MiB are read, one byte more is not."""
+    most = b"x" * MAX_BODY_BYTES
+
+    assert most == await read_body({}, Caller(piece(most)).receive)
+    with pytest.raises(BodyTooLarge):
+        await read_body({}, Caller(piece(most, more=True), piece(b"x", more=True)).receive)
+
+
+async def test_a_declared_length_is_believed_at_once() -> None:
+    """A body that says it is too large is not read."""
+    with pytest.raises(BodyTooLarge):
+        await read_body({b"content-length": b"4194305"}, Caller().receive)
+
+
+async def test_a_body_that_is_cut_off_is_malformed() -> None:
+    """A caller who leaves before the end has asked nothing."""
+    caller = Caller(piece(b"{", more=True))
+    caller.left.set()
+
+    with pytest.raises(MalformedBody, match="the body was cut off"):
+        await read_body({}, caller.receive)
+
+
+async def test_an_answer_has_a_length() -> None:
+    """An answer is sent at once, with its length."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await respond(send, 202, [(b"a", b"b")], b"hi")
+
+    expected = [
+        {"type": "http.response.start", "status": 202, "headers": [(b"a", b"b"), (b"content-length", b"2")]},
+        {"type": "http.response.body", "body": b"hi"},
+    ]
+    assert expected == sent
+
+
+async def test_work_that_ends_is_returned() -> None:
+    """A caller who stays gets the result, at once or after a while."""
+
+    async def slow() -> str:
+        await asyncio.sleep(0.05)  # longer than the time after which a caller's leaving is looked for
+        return "late"
+
+    async def quick() -> str:
+        return "now"
+
+    assert ("now", "late") == (
+        await while_connected(quick(), Caller().receive),
+        await while_connected(slow(), Caller(piece(b"more")).receive),
+    )
+
+
+async def test_work_for_a_caller_who_left_is_cancelled() -> None:
+    """When the caller leaves, the work ends, and the handler goes on without a result."""
+    caller = Caller()
+    ended: list[str] = []
+
+    async def work() -> str:
+        try:
+            caller.left.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        return "never"
+
+    task = asyncio.current_task()
+    assert task is not None
+    assert await while_connected(work(), caller.receive) is None
+    assert (["cancelled"], 0) == (ended, task.cancelling())
+
+
+async def test_another_cancellation_passes() -> None:
+    """A handler that is cancelled from outside is cancelled."""
+    task = asyncio.create_task(while_connected(asyncio.Event().wait(), Caller().receive))
+    await asyncio.sleep(0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -1,0 +1,104 @@
+"""What a sidecar can answer with, and how that changes."""
+
+import pytest
+
+from parley_sidecar.errors import ComponentNotFound, NoComponentsYet
+from parley_sidecar.registry import Registry
+from tests.sidecar.running import component, surroundings
+
+BROKEN = component("gpt", "conversation.openai")
+"""It has no key."""
+
+
+async def test_before_the_first_load_nothing_is_known() -> None:
+    """Until components were given, a caller is asked to come back."""
+    async with surroundings() as shared:
+        registry = Registry(shared)
+
+        with pytest.raises(NoComponentsYet) as raised:
+            registry.get("echo")
+
+    assert (False, 1.0) == (registry.loaded, raised.value.retry_after_s)
+
+
+async def test_after_an_empty_load_nothing_is_there() -> None:
+    """Once it is known that there are none, a component is not found."""
+    async with surroundings() as shared:
+        registry = Registry(shared)
+        await registry.replace(())
+
+        with pytest.raises(ComponentNotFound):
+            registry.get("echo")
+
+    assert registry.loaded
+
+
+async def test_components_are_found_by_name() -> None:
+    """What was given can be asked and listed."""
+    given = component("b"), component("a")
+    async with surroundings() as shared:
+        registry = Registry(shared)
+        failed = await registry.replace(given)
+
+    assert {} == failed
+    assert given[0] == registry.get("b").component
+    assert (("a", "b"), (given[1], given[0])) == (registry.names(), registry.components())
+
+
+async def test_an_unchanged_component_keeps_its_pipeline() -> None:
+    """The same version keeps its pipeline and its state; another version gets a new one; what is gone is gone."""
+    async with surroundings() as shared:
+        registry = Registry(shared)
+        await registry.replace([component("a", version="1"), component("b", version="1"), component("c")])
+        before = registry.get("a"), registry.get("b")
+
+        await registry.replace([component("a", version="1"), component("b", version="2")])
+
+    assert (True, False) == (before[0] is registry.get("a"), before[1] is registry.get("b"))
+    assert ("a", "b") == registry.names()
+
+
+async def test_a_bad_component_stands_alone() -> None:
+    """A component that cannot be built is reported with a safe reason, and leaves the others alone."""
+    async with surroundings() as shared:
+        registry = Registry(shared)
+
+        failed = await registry.replace([BROKEN, component("echo")])
+
+    assert ["gpt"] == list(failed)
+    assert "key" in failed["gpt"]
+    assert ("echo",) == registry.names()
+
+
+async def test_a_bad_version_leaves_the_last_good_one() -> None:
+    """A component whose new version cannot be built is answered by its last good one."""
+    good = component("gpt", "conversation.openai", settings={"key": "k"})
+    async with surroundings() as shared:
+        registry = Registry(shared)
+        await registry.replace([good])
+
+        failed = await registry.replace([BROKEN])
+
+    assert ["gpt"] == list(failed)
+    assert good == registry.get("gpt").component
+
+
+async def test_a_fault_of_ours_stands_alone() -> None:
+    """A component that breaks its builder is reported without the fault's text."""
+    odd = component("odd").model_copy(update={"settings": "sk-secret"})
+    async with surroundings() as shared:
+        registry = Registry(shared)
+
+        failed = await registry.replace([odd, component("echo")])
+
+    assert {"odd": "a fault of the sidecar; its log says where"} == failed
+    assert ("echo",) == registry.names()
+
+
+async def test_states_are_counted() -> None:
+    """The metrics say how many components can be asked and how many failed."""
+    async with surroundings() as shared:
+        await Registry(shared).replace([BROKEN, component("echo")])
+        states = shared.metrics.components.children
+
+    assert {("loaded",): 1.0, ("failed",): 1.0} == {state: child.value for state, child in states.items()}

@@ -1,0 +1,202 @@
+"""What the converse routes do besides translating: headers, logs, callers who leave, draining."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+
+import pytest
+from starlette.types import Message as ASGIMessage
+
+from parley_sidecar.app import create_app
+from parley_sidecar.model import Answer, Choice, ConverseRequest, Reply
+from parley_sidecar.pipeline import Pipeline
+from tests.conftest import Standin
+from tests.sidecar.running import component, sidecar
+
+HELLO = {"inputs": [{"messages": [{"ofUser": {"content": [{"text": "hello"}]}}]}]}
+
+
+def pipeline(answer: Callable[[str], object]) -> Pipeline:
+    """Return a pipeline that awaits what `answer` makes of a text."""
+
+    async def converse(request: ConverseRequest, /) -> Reply:
+        said = answer(request.messages[0].text)
+        text = await said if asyncio.isfuture(said) or asyncio.iscoroutine(said) else said
+        return Answer((Choice(str(text)),))
+
+    return Pipeline(component(), converse, has_endpoint=False)
+
+
+async def test_the_request_id_comes_back() -> None:
+    """The caller's id is used, or one is made."""
+    async with sidecar(component()) as running:
+        given = await running.alpha2(HELLO, headers={"x-request-id": "order-1"})
+        made = await running.alpha2(HELLO)
+
+    assert ("order-1", 32) == (given.headers["x-request-id"], len(made.headers["x-request-id"]))
+
+
+async def test_the_own_time_is_told() -> None:
+    """The sidecar says how many milliseconds were its own; of several inputs it cannot."""
+    async with sidecar(component()) as running:
+        one = await running.alpha2(HELLO)
+        several = await running.alpha1({"inputs": ["a", "b"]})
+
+    assert float(one.headers["x-parley-overhead-ms"]) > 0
+    assert "x-parley-overhead-ms" not in several.headers
+
+
+async def test_the_cache_is_told_and_obeys() -> None:
+    """Cache-Status says what the cache did; Cache-Control of the request is obeyed."""
+    async with sidecar(component(cache={"ttl": "10m"})) as running:
+        first = await running.alpha2(HELLO)
+        await running.stores.drain()
+        again = await running.alpha2(HELLO)
+        asked = [
+            await running.alpha2(HELLO, headers={"cache-control": directive})
+            for directive in ("no-cache", "no-store", "max-age=0")
+        ]
+
+    hit = again.headers["cache-status"]
+    assert (True, True) == (hit.startswith("parley; hit; ttl="), hit.endswith("; detail=memory"))
+    stored, passed = "parley; fwd=miss; stored", "parley; fwd=miss"
+    assert [stored, stored, passed, stored] == [reply.headers["cache-status"] for reply in [first, *asked]]
+
+
+async def test_without_a_cache_nothing_is_told() -> None:
+    """A component without a lifetime has no Cache-Status."""
+    async with sidecar(component()) as running:
+        reply = await running.alpha2(HELLO)
+
+    assert "cache-status" not in reply.headers
+
+
+async def test_what_never_reached_a_component_is_counted_apart() -> None:
+    """Refusals before and failures after the component are counted apart, none with a word of the caller's."""
+    async with sidecar(component()) as running:
+        await running.alpha1({"inputs": ["a"]}, "what-i-typed")
+        await running.alpha2({"inputs": 1})
+        samples = await running.samples()
+
+    rejected = {series: value for series, value in samples.items() if series.startswith("parley_rejected")}
+    assert {
+        'parley_rejected_requests_total{api="alpha1",reason="not_found"}': 1,
+        'parley_rejected_requests_total{api="alpha2",reason="malformed"}': 1,
+    } == rejected
+    assert not [series for series in samples if "what-i-typed" in series]
+
+
+async def test_a_failure_is_logged_without_what_was_said(standin: Standin, caplog: pytest.LogCaptureFixture) -> None:
+    """The log has id, component and reason of a failure; neither prompt nor key."""
+    caplog.set_level(logging.DEBUG)
+    settings = {"key": "component-key", "model": "status-500", "endpoint": f"{standin.url}/v1"}
+    async with sidecar(component("gpt", "conversation.openai", settings=settings)) as running:
+        body = {"inputs": ["my secret plan"], "metadata": {"key": "own-key"}}
+        await running.alpha1(body, "gpt", headers={"x-request-id": "id-1"})
+
+    (record,) = [record for record in caplog.records if record.getMessage() == "converse request refused"]
+    facts = {name: getattr(record, name) for name in ("request_id", "component", "api", "reason", "status")}
+    expected = {"request_id": "id-1", "component": "gpt", "api": "alpha1", "reason": "unavailable", "status": 500}
+    everything = repr([vars(record) for record in caplog.records])
+    assert (logging.WARNING, expected) == (record.levelno, facts)
+    assert not [word for word in ("my secret plan", "own-key", "component-key") if word in everything]
+
+
+async def test_a_fault_of_ours_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody foresaw is answered with a code; its text stays inside."""
+
+    def broken(text: str) -> str:
+        raise KeyError(text)
+
+    async with sidecar(component()) as running:
+        running.registry._pipelines = {"echo": pipeline(broken)}
+        reply = await running.alpha2(HELLO)
+
+    expected = {
+        "errorCode": "ERR_INTERNAL",
+        "message": "a fault of the sidecar; its log says where",
+        "reason": "internal",
+    }
+    assert (500, expected) == (reply.status_code, reply.json())
+    assert not [record for record in caplog.records if "hello" in record.getMessage()]
+
+
+async def test_a_closed_door_takes_no_new_requests() -> None:
+    """While the process drains, what runs is finished and what comes is sent away for a moment."""
+    going_on = asyncio.Event()
+    async with sidecar(component()) as running:
+        running.registry._pipelines = {"echo": pipeline(lambda _: going_on.wait())}
+        under_way = asyncio.create_task(running.alpha2(HELLO))
+        await until(lambda: running.door.traffic.active == 1)
+        running.door.traffic.open = False
+        refused = await running.alpha2(HELLO)
+        going_on.set()
+        finished = await under_way
+
+    assert (503, "draining", "1") == (refused.status_code, refused.json()["reason"], refused.headers["retry-after"])
+    assert (200, 0, 2) == (finished.status_code, running.door.traffic.active, running.door.traffic.started)
+
+
+@pytest.mark.parametrize(("api", "body"), [("alpha1", {"inputs": ["hello"]}), ("alpha2", HELLO)])
+async def test_a_caller_who_leaves_ends_the_call(api: str, body: object) -> None:
+    """When the caller hangs up, the provider's call is cancelled, and nothing is sent."""
+    ended = asyncio.Event()
+    sent: list[ASGIMessage] = []
+
+    async def endless(_: str) -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return "never"
+
+    async def send(message: ASGIMessage) -> None:
+        sent.append(message)
+
+    async with sidecar(component()) as running:
+        running.registry._pipelines = {"echo": pipeline(endless)}
+        asked = [{"type": "http.request", "body": json.dumps(body).encode()}]
+
+        async def receive() -> ASGIMessage:
+            return asked.pop() if asked else {"type": "http.disconnect"}
+
+        app = create_app(running.registry, running.door, running.metrics)
+        path = f"/v1.0-{api}/conversation/echo/converse".encode()
+        await app({"type": "http", "method": "POST", "raw_path": path, "headers": []}, receive, send)
+
+    assert (True, [], 0) == (ended.is_set(), sent, running.door.traffic.active)
+
+
+async def test_a_provider_is_left_with_its_caller(standin: Standin) -> None:
+    """A call to a real provider that never answers ends when its caller leaves, and counts as cancelled."""
+    settings = {"key": "k", "model": "hang", "endpoint": f"{standin.url}/v1"}
+    asked = standin.count()
+    async with sidecar(component("gpt", "conversation.openai", settings=settings)) as running:
+        told = [{"type": "http.request", "body": json.dumps(HELLO).encode()}]
+
+        async def receive() -> ASGIMessage:
+            if told:
+                return told.pop()
+            while await asyncio.to_thread(standin.count) == asked:
+                await asyncio.sleep(0.01)
+            return {"type": "http.disconnect"}
+
+        async def send(_: ASGIMessage) -> None:
+            """Nothing is sent."""
+
+        app = create_app(running.registry, running.door, running.metrics)
+        path = b"/v1.0-alpha2/conversation/gpt/converse"
+        await app({"type": "http", "method": "POST", "raw_path": path, "headers": []}, receive, send)
+        samples = await running.samples()
+
+    assert asked + 1 == standin.count()
+    assert 1 == samples['parley_requests_total{component="gpt",api="alpha2",outcome="cancelled"}']
+    assert 0 == samples['parley_in_flight_requests{component="gpt"}']
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    """Give others turns until something holds; fail after a generous time."""
+    async with asyncio.timeout(60):
+        while not reached():
+            await asyncio.sleep(0)
