@@ -1,0 +1,45 @@
+"""The built-in Redis, started for real with the arguments that the chart gives it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import redis
+
+from parley_operator.keeper import STORE_USER, acl
+from tests.chart.rendering import pods, rendered
+from tests.conftest import free_port, wait_until
+
+pytestmark = pytest.mark.control_plane  # helm is built with the control plane's programs
+
+
+def test_redis_starts_as_the_chart_says(redis_server: int, tmp_path: Path) -> None:
+    """It reads the users that the operator writes, lets nobody else in, evicts by lifetime, leaves no files."""
+    users = tmp_path / "users.acl"
+    users.write_text(acl("made-up"), encoding="utf-8")
+    port = free_port()
+    (container,) = pods(rendered())["parley-redis"]["containers"]
+    places = {"/etc/parley/redis/users.acl": str(users), "6379": str(port)}
+    command = [*container["command"], *(places.get(word, word) for word in container["args"]), "--bind", "127.0.0.1"]
+
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path) as process:
+        try:
+            with redis.Redis(port=port, username=STORE_USER, password="made-up") as client:
+                wait_until("redis-server", lambda: answers(client))
+                said = client.info()
+            with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+                stranger.ping()
+        finally:
+            process.terminate()
+
+    assert ("volatile-ttl", 192 * 1024 * 1024) == (said["maxmemory_policy"], said["maxmemory"])
+    assert 0 == said["aof_enabled"]
+    assert ["users.acl"] == [path.name for path in tmp_path.iterdir()]
+
+
+def answers(client: redis.Redis) -> bool:
+    """Say whether Redis is up."""
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
