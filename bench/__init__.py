@@ -1,0 +1,1 @@
+"""What Parley costs, measured beside what it could cost at least: `python -m bench`."""

@@ -1,0 +1,35 @@
+"""What the load generator is told and what it answers; both sides of the pipe between `load` and `processes`."""
+
+from typing import Final
+
+import msgspec
+
+PLACE: Final = "########"
+"""Where a job's body takes the number of its prompt; as many digits, so that all bodies have one length."""
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What to ask: `connections` times `each` requests of one form."""
+
+    port: int
+    path: str
+    body: str
+    """JSON, with PLACE in the prompt."""
+    connections: int = 1
+    each: int = 1
+    first: int = 0
+    """The first prompt's number."""
+    distinct: int = 0
+    """Prompts come round again after this many; 0: each is new."""
+    expected: str = ""
+    """What every answer must hold, in its head or body."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a job. With a `failure` the figures say nothing."""
+
+    requests: int
+    duration_s: float
+    p50_us: float
+    p99_us: float
+    failure: str = ""

@@ -1,0 +1,107 @@
+"""The rounds: every row in turn, again and again, so that a busy minute of the machine meets all of them alike."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.figures import MANY, ONE, Sample
+from bench.job import Job, Result
+from bench.machine import busy_s, cpu_s
+from bench.processes import Load, Running
+from bench.rows import ROWS, Row, ServerName
+
+WARM_EACH: Final = 16
+"""Requests on each connection before a measured job; as many as the row of the process's own tier has prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    rounds: int
+    """At most."""
+    limit_s: float
+    """No round begins after this time, though three do."""
+    one_each: int
+    """Requests of a row and round at one connection."""
+    many_each: int
+    """The same, for each of 16 connections."""
+    starts: int
+    memory_requests: int
+
+
+LEAST_ROUNDS: Final = 3
+
+
+@dataclass(slots=True)
+class Rounds:
+    """Measures rows on running servers."""
+
+    servers: Mapping[ServerName, Running]
+    load: Load
+    plan: Plan
+    around: tuple[int, ...]
+    """Ids of our processes besides the servers: what they use is not noise."""
+    asked: dict[str, int] = field(default_factory=dict)
+    """How many requests each row has had: its next prompt's number."""
+
+    def samples(self) -> Iterator[Sample]:
+        """Measure every row in every round."""
+        self.fill()
+        began_s = time.monotonic()
+        for number in range(self.plan.rounds):
+            elapsed_s = time.monotonic() - began_s
+            if number >= LEAST_ROUNDS and elapsed_s > self.plan.limit_s:
+                return
+            print(f"round {number + 1} of at most {self.plan.rounds}, {elapsed_s:.0f} s", file=sys.stderr, flush=True)
+            for row in ROWS:
+                yield self.measured(row, number, ONE, self.plan.one_each)
+                yield self.measured(row, number, MANY, self.plan.many_each)
+
+    def fill(self) -> None:
+        """Ask each row's prompts once before they count, so that the caches hold what is to be a hit."""
+        for row in ROWS:
+            each = -(-max(row.distinct, MANY * WARM_EACH) // MANY)
+            self.do(row, MANY, each, expected="")
+
+    def measured(self, row: Row, number: int, connections: int, each: int) -> Sample:
+        """Measure one row in one round at one number of connections."""
+        self.do(row, connections, WARM_EACH, expected="")  # brings what other rows have pushed out back to its tier
+        pid = self.servers[row.server].pid
+        before_s, noise_before_s = cpu_s(pid), self.foreign_s()
+        result = self.do(row, connections, each, row.expected)
+        return Sample(
+            row=row.name,
+            round=number,
+            connections=connections,
+            requests=result.requests,
+            p50_us=result.p50_us,
+            p99_us=result.p99_us,
+            per_s=result.requests / result.duration_s,
+            cpu_us=(cpu_s(pid) - before_s) / result.requests * 1e6,
+            noise_cpus=max(0.0, self.foreign_s() - noise_before_s) / result.duration_s,
+        )
+
+    def do(self, row: Row, connections: int, each: int, expected: str) -> Result:
+        """Ask a row's next prompts."""
+        first = self.asked.get(row.name, 0)
+        self.asked[row.name] = first + connections * each
+        job = Job(
+            port=self.servers[row.server].port,
+            path=row.path,
+            body=row.body,
+            connections=connections,
+            each=each,
+            first=first,
+            distinct=row.distinct,
+            expected=expected,
+        )
+        return self.load.do(job)
+
+    def foreign_s(self) -> float:
+        """Return the CPU time that others than us have used so far."""
+        ours = (*(running.pid for running in self.servers.values()), *self.around, os.getpid())
+        return busy_s() - sum(map(cpu_s, ours))

@@ -1,0 +1,97 @@
+"""The servers of a run: stand-in, Redis, floor and sidecar, each by its real command.
+
+The server under test has a core for itself; what is around it shares the others.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.machine import ROOT, Cores
+from bench.processes import BenchError, Running, Starter, free_port, listens, wait_until
+from bench.rows import BARE_PROVIDER, BY_NAME, PASS_THROUGH, Row, ServerName, manifests
+from e2e.cluster import packages
+from e2e.cluster.errors import ClusterError
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How to start a server under test."""
+
+    name: ServerName
+    command: Sequence[str]
+    port: int
+    ready_path: str
+    """Answers with success as soon as the server can work."""
+    work: Row
+    """What it is asked where its start and its memory are measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What floor and sidecar need beside them, already running."""
+
+    starter: Starter
+    cores: Cores
+    standin: Running
+    redis: Running
+
+    def floor(self) -> Server:
+        """Return how to start the floor server."""
+        standin, redis = f"http://127.0.0.1:{self.standin.port}", f"redis://127.0.0.1:{self.redis.port}"
+        port = free_port()
+        command = [sys.executable, "-m", "bench.floor", "--port", str(port), "--standin", standin, "--redis", redis]
+        return Server("floor", command, port, "/ready", BY_NAME[BARE_PROVIDER])
+
+    def sidecar(self) -> Server:
+        """Return how to start the sidecar: the command that a user types."""
+        components = self.starter.directory / "components"
+        components.mkdir(exist_ok=True)
+        (components / "bench.yaml").write_text(manifests(self.standin.port))
+        port = free_port()
+        command = [str(Path(sys.executable).parent / "parley"), "run", "--components", str(components)]
+        command += ["--http-port", str(port), "--metrics-port", str(free_port()), "--app-id", "bench"]
+        command += ["--redis", f"redis://127.0.0.1:{self.redis.port}"]
+        return Server("sidecar", command, port, "/v1.0/healthz/outbound", BY_NAME[PASS_THROUGH])
+
+    @contextmanager
+    def running(self, server: Server) -> Iterator[Running]:
+        """Run a server on its own core meanwhile. It is not waited for."""
+        with self.starter.running(server.name, server.command, server.port, self.cores.server) as running:
+            yield running
+
+
+@contextmanager
+def surroundings(starter: Starter, cores: Cores) -> Iterator[Surroundings]:
+    """Run the stand-in and Redis meanwhile.
+
+    Raises:
+        BenchError: when there is no redis-server and it cannot be installed.
+    """
+    try:
+        packages.install({"redis-server": "redis-server"})
+    except ClusterError as error:
+        raise BenchError(str(error).replace("the test cluster", "the bench")) from error
+    port, redis_port = free_port(), free_port()
+    standin = [sys.executable, str(ROOT / "bench/standin.py"), "--port", str(port)]
+    redis = ["redis-server", "--port", str(redis_port), "--bind", "127.0.0.1", "--save", ""]
+    redis += ["--dir", str(starter.directory)]
+    with (
+        starter.running("stand-in", standin, port, cores.others) as running_standin,
+        starter.running("redis-server", redis, redis_port, cores.others) as running_redis,
+    ):
+        running_standin.wait_until_answers("/healthz")
+        wait_until(running_redis, "listen", lambda: listens(redis_port))
+        yield Surroundings(starter, cores, running_standin, running_redis)
+
+
+@contextmanager
+def all_running(around: Surroundings) -> Iterator[dict[ServerName, Running]]:
+    """Run floor and sidecar meanwhile; all servers of the rows, ready."""
+    floor, sidecar = around.floor(), around.sidecar()
+    with around.running(floor) as running_floor, around.running(sidecar) as running_sidecar:
+        running_floor.wait_until_answers(floor.ready_path)
+        running_sidecar.wait_until_answers(sidecar.ready_path)
+        yield {"stand-in": around.standin, "floor": running_floor, "sidecar": running_sidecar}

@@ -1,0 +1,78 @@
+"""The load generator: the real process against the real stand-in, and what it does with answers that fail."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench.job import Job
+from bench.load import quantile
+from bench.processes import BenchError, Load, Starter
+from bench.rows import BY_NAME, DIRECT
+from tests.conftest import Standin, free_port
+
+ROW = BY_NAME[DIRECT]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Iterator[Load]:
+    """A running load generator, on any core."""
+    with Starter(tmp_path, tmp_path).load(range(4096)) as running:
+        yield running
+
+
+def job(port: int, body: str = ROW.body, **more: object) -> Job:
+    """Return a job for the stand-in."""
+    asked = Job(port=port, path=ROW.path, body=body, connections=4, each=5, expected="stand-in: ")
+    return msgspec.structs.replace(asked, **more)
+
+
+def port_of(standin: Standin) -> int:
+    """Return the stand-in's port."""
+    return int(standin.url.rpartition(":")[2])
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.5, 50), (0.99, 99), (1.0, 100), (0.001, 1)])
+def test_quantiles_are_values_that_occurred(share: float, value: float) -> None:
+    """A quantile is the nearest value that so many do not exceed."""
+    assert value == quantile(range(1, 101), share)
+
+
+def test_a_job_is_done(standin: Standin, load: Load) -> None:
+    """Every connection asks its number of times, and the figures are of those requests."""
+    before = standin.count()
+    result = load.do(job(port_of(standin)))
+
+    assert (20, "", 20) == (result.requests, result.failure, standin.count() - before)
+    assert 0 < result.p50_us <= result.p99_us <= result.duration_s * 1e6
+
+
+def test_prompts_are_new_or_come_round_again(standin: Standin, load: Load) -> None:
+    """The number in the prompt goes on from the first, and begins anew after `distinct`."""
+    load.do(job(port_of(standin), connections=1, each=3, first=7))
+    new = standin.last()["body"]["messages"][0]["content"][:8]
+    load.do(job(port_of(standin), connections=1, each=3, first=7, distinct=4))
+    again = standin.last()["body"]["messages"][0]["content"][:8]
+
+    assert ("00000009", "00000001") == (new, again)
+
+
+@pytest.mark.parametrize(
+    ("model", "complaint"),
+    [("status-500", "status 500"), ("garbage", "is not in the answer"), ("cut", "the connection was lost")],
+)
+def test_a_failing_request_fails_the_job(standin: Standin, load: Load, model: str, complaint: str) -> None:
+    """An answer that is not as expected is an error that says so; there are no figures."""
+    body = ROW.body.replace('"bench"', f'"{model}"')
+
+    with pytest.raises(BenchError, match=complaint):
+        load.do(job(port_of(standin), body))
+
+
+def test_no_server_fails_the_job(load: Load) -> None:
+    """A port that nobody listens on is an error, and the generator takes the next job."""
+    with pytest.raises(BenchError, match="ConnectionRefusedError"):
+        load.do(job(free_port()))
+    with pytest.raises(BenchError, match="ConnectionRefusedError"):
+        load.do(job(free_port()))
