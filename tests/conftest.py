@@ -14,13 +14,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from e2e.cluster import Cluster, open_cluster, packages
 
 ROOT = Path(__file__).resolve().parent.parent
+Value = TypeVar("Value")
 PATIENCE_S = 60.0
 """How long a server may take to start on a slow and noisy machine."""
 
@@ -31,17 +32,19 @@ def free_port() -> int:
         return int(opened.getsockname()[1])
 
 
-def wait_until(what: str, probe: Callable[[], object]) -> None:
-    """Poll until `probe` returns something truthy without an OSError; fail after a generous time."""
+def until(what: str, probe: Callable[[], Value]) -> Value:
+    """Poll until `probe` returns something truthy; an OSError counts as not yet."""
     end = time.monotonic() + PATIENCE_S
+    seen: object = None
     while time.monotonic() < end:
         try:
-            if probe():
-                return
-        except OSError:
-            pass
+            if found := probe():
+                return found
+            seen = found
+        except OSError as error:
+            seen = error
         time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {PATIENCE_S:.0f} s")
+    raise AssertionError(f"{what}: not within {PATIENCE_S:.0f} s, last seen {seen!r}")
 
 
 def listens(port: int) -> bool:
@@ -68,7 +71,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     directory = tmp_path_factory.mktemp("redis")
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory)]
     with started(command):
-        wait_until("redis-server", lambda: listens(port))
+        until("redis-server", lambda: listens(port))
         yield port
 
 
@@ -108,7 +111,7 @@ def standin() -> Iterator[Standin]:
     command = [sys.executable, str(ROOT / "bench/standin.py"), "--host", "127.0.0.1", "--port", str(port)]
     with started(command):
         running = Standin(f"http://127.0.0.1:{port}")
-        wait_until("the stand-in", lambda: listens(port))
+        until("the stand-in", lambda: listens(port))
         yield running
 
 

@@ -8,7 +8,7 @@ import redis
 
 from parley_operator.keeper import STORE_USER, acl
 from tests.chart.rendering import pods, rendered
-from tests.conftest import free_port, wait_until
+from tests.conftest import free_port, until
 
 pytestmark = pytest.mark.control_plane  # helm is built with the control plane's programs
 
@@ -25,7 +25,7 @@ def test_redis_starts_as_the_chart_says(redis_server: int, tmp_path: Path) -> No
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path) as process:
         try:
             with redis.Redis(port=port, username=STORE_USER, password="made-up") as client:
-                wait_until("redis-server", lambda: answers(client))
+                until("redis-server", lambda: answers(client))
                 said = client.info()
             with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
                 stranger.ping()

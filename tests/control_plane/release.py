@@ -1,28 +1,18 @@
 """A release of the chart on the control plane: what its tests do to it, in their own words."""
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.cluster import Cluster
+from tests.conftest import until
 
 CHART = Path(__file__).resolve().parents[2] / "charts/parley"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
-PATIENCE_S = 60.0
-"""How long anything may take on a slow and noisy machine."""
 UNREACHABLE = ("injector.failurePolicy=Fail", "injector.url=https://127.0.0.1:1")
 """Values with which a refusal names the webhook that matched: nobody listens there."""
-
-
-def until(what: str, probe: Callable[[], object]) -> None:
-    """Poll until `probe` returns something truthy."""
-    end = time.monotonic() + PATIENCE_S
-    while not probe():
-        assert time.monotonic() < end, f"{what}: not within {PATIENCE_S:.0f} s"
-        time.sleep(0.1)
 
 
 @contextmanager

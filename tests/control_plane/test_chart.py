@@ -13,7 +13,8 @@ import pytest
 
 from e2e.cluster import Cluster, ClusterError
 from tests.chart.rendering import NAMESPACE, VALUE_SETS, files, rendered_set, rendered_text
-from tests.control_plane.release import UNREACHABLE, Release, namespace, until
+from tests.conftest import until
+from tests.control_plane.release import UNREACHABLE, Release, namespace
 
 pytestmark = pytest.mark.control_plane
 

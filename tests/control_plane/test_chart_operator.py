@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from e2e.cluster import Cluster
-from tests.conftest import free_port
-from tests.control_plane.release import Release, namespace, until
+from tests.conftest import free_port, until
+from tests.control_plane.release import Release, namespace
 
 pytestmark = pytest.mark.control_plane
 

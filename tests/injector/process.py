@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import free_port, wait_until
+from tests.conftest import free_port, until
 from tests.injector.world import Authority
 
 PROGRAM = "from parley_operator.injector.webhook import main; main()"
@@ -97,7 +97,7 @@ def running(directory: Path, **settings: Any) -> Iterator[Running]:
     with subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment) as process:
         try:
             started = Running(process, authority, directory, port, metrics_port)
-            wait_until("the injector", lambda: started.get("/readyz")[0] == 200)
+            until("the injector", lambda: started.get("/readyz")[0] == 200)
             yield started
         finally:
             process.send_signal(signal.SIGTERM)

@@ -13,7 +13,7 @@ import yaml
 
 from e2e.cluster import Cluster
 from parley_operator.injector.settings import load
-from tests.conftest import wait_until
+from tests.conftest import until
 from tests.injector.process import Running, running
 from tests.injector.test_golden import CASES, GOLDEN
 from tests.injector.world import ENABLED, RESTRICTED, ROOT, Authority, container, patched, pod, sidecar, verdict_on
@@ -46,7 +46,7 @@ def behind(cluster: Cluster, directory: Path, release: str, policy: str) -> Iter
         trust(configuration, injector.authority)
         cluster.kubectl("apply", "-f", "-", feed=json.dumps(configuration))
         try:
-            wait_until("the webhook", lambda: create(cluster, LOOSE, PROBE, "--dry-run=server") and injector.counts())
+            until("the webhook", lambda: create(cluster, LOOSE, PROBE, "--dry-run=server") and injector.counts())
             yield injector
         finally:
             cluster.kubectl("delete", "mutatingwebhookconfiguration", configuration["metadata"]["name"])
@@ -71,7 +71,7 @@ def cluster(control_plane: Cluster) -> Iterator[Cluster]:
         made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": wanted}}
         control_plane.kubectl("apply", "-f", "-", feed=json.dumps(made))
         account = ("-n", name, "get", "serviceaccount", "default", "-o", "name")
-        wait_until(f"the account of {name}", lambda: "default" in control_plane.kubectl(*account, check=False))  # noqa: B023
+        until(f"the account of {name}", lambda: "default" in control_plane.kubectl(*account, check=False))  # noqa: B023
     yield control_plane
     control_plane.kubectl("delete", "namespace", "--wait=false", *labels)
 
@@ -150,7 +150,7 @@ def test_the_pods_of_a_deployment_are_injected(cluster: Cluster, injector: Runni
     def pods() -> list[dict[str, Any]]:
         return list(json.loads(cluster.kubectl("-n", STRICT, "get", "pods", "-l", "app=web", "-o", "json"))["items"])
 
-    wait_until("two pods", lambda: len(pods()) == 2)
+    until("two pods", lambda: len(pods()) == 2)
     assert [["parley"], ["parley"]] == [inits(made) for made in pods()]
     assert {("injected", ""): 2} == since(injector, before)
 
@@ -216,7 +216,7 @@ def test_a_quota_on_cpu_limits_admits_the_pod(cluster: Cluster, injector: Runnin
     create(cluster, LOOSE, quota)
     try:
         status = ("-n", LOOSE, "get", "resourcequota", "all", "-o", "jsonpath={.status.hard}")
-        wait_until("the quota", lambda: "limits.cpu" in cluster.kubectl(*status))
+        until("the quota", lambda: "limits.cpu" in cluster.kubectl(*status))
         resources = {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "100m", "memory": "64Mi"}}
 
         stored = create(
@@ -263,7 +263,7 @@ def test_a_new_certificate_costs_no_pod(cluster: Cluster, injector: Running) -> 
         missed.append("parley" not in inits(create(cluster, LOOSE, named("renewed"), "--dry-run=server")))
         return injector.certificate_expiry_s() != before
 
-    wait_until("the new certificate", renewed)
+    until("the new certificate", renewed)
     last = create(cluster, LOOSE, named("renewed"), "--dry-run=server")
 
     assert not any(missed)

@@ -11,7 +11,7 @@ import httpx2
 
 from parley_operator.injector.settings import Settings
 from parley_operator.injector.webhook import serve
-from tests.conftest import free_port, wait_until
+from tests.conftest import free_port, until
 from tests.injector.process import PROGRAM, read, running
 from tests.injector.world import SETTINGS, Authority, pod, review
 
@@ -32,7 +32,7 @@ def test_while_draining_it_serves_and_is_not_ready(tmp_path: Path) -> None:
     """After SIGTERM readiness goes, and reviews are answered until the drain time is over, each connection once."""
     with running(tmp_path, drainSeconds=4) as injector:
         injector.process.send_signal(signal.SIGTERM)
-        wait_until("readiness off", lambda: injector.get("/readyz")[0] == 503)
+        until("readiness off", lambda: injector.get("/readyz")[0] == 503)
 
         status, headers, _ = injector.post(review(pod()))
 
@@ -88,7 +88,7 @@ async def test_before_there_is_a_certificate_it_lives_and_is_not_ready(tmp_path:
         assert 503 == (await client.get(f"{url}/readyz")).status_code
 
         Authority().issue(tmp_path)
-        await asyncio.to_thread(wait_until, "readiness", lambda: read(f"{url}/readyz")[0] == 200)
+        await asyncio.to_thread(until, "readiness", lambda: read(f"{url}/readyz")[0] == 200)
 
     stop.set()
     await serving

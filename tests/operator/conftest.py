@@ -7,9 +7,10 @@ import pytest
 
 from e2e.cluster import Cluster
 from parley_operator.kube import Kube
+from tests.conftest import until
 from tests.operator import small_api
 from tests.operator.serving import SECRETS, empty, webhook
-from tests.operator.world import CHART, Plant, Replica, until
+from tests.operator.world import CHART, Plant, Replica
 
 NAMESPACE = "operator-tests"
 

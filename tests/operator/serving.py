@@ -21,8 +21,8 @@ from parley_operator.kube import Kube
 from parley_operator.operate import Operator
 from parley_operator.settings import Settings
 from parley_operator.stream import Streaming, create_app
-from tests.conftest import free_port
-from tests.operator.world import PATIENCE_S, Plant
+from tests.conftest import PATIENCE_S, free_port
+from tests.operator.world import Plant
 
 FULLNAME = "bare"
 SECRETS = tuple(f"{FULLNAME}-{suffix}" for suffix in ("ca", "tls", "store", "context-key"))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Standin
-from tests.operator.world import Plant, Replica, RunningSidecar, component, openai, secret, until
+from tests.conftest import Standin, until
+from tests.operator.world import Plant, Replica, RunningSidecar, component, openai, secret
 
 pytestmark = pytest.mark.control_plane
 

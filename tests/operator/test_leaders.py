@@ -6,7 +6,8 @@ No other operator may run meanwhile, so these tests have a module of their own.
 import pytest
 
 from parley_operator.leadership import DURATION_S
-from tests.operator.world import Plant, Replica, RunningSidecar, component, until
+from tests.conftest import until
+from tests.operator.world import Plant, Replica, RunningSidecar, component
 
 pytestmark = pytest.mark.control_plane
 

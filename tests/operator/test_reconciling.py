@@ -5,7 +5,8 @@ Left to the pure tests: every single check. Left to test_stream: what reaches a 
 
 import pytest
 
-from tests.operator.world import Plant, Replica, component, openai, secret, until
+from tests.conftest import until
+from tests.operator.world import Plant, Replica, component, openai, secret
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.usefixtures("replica")]
 

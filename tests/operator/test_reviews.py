@@ -9,8 +9,9 @@ from parley_crds import names
 from parley_operator import authentication
 from parley_operator.authentication import BAD_FOR_S, GOOD_FOR_S, Account, Authenticator, NotAdmitted, Unauthenticated
 from parley_operator.kube import CALL_LIMIT_S, TOKEN_REVIEWS, Kube, Object
+from tests.conftest import until
 from tests.operator.serving import Clock
-from tests.operator.world import Plant, until
+from tests.operator.world import Plant
 
 pytestmark = pytest.mark.control_plane
 

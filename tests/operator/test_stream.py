@@ -15,7 +15,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from parley_crds import names
-from tests.operator.world import Plant, Replica, component, until
+from tests.conftest import until
+from tests.operator.world import Plant, Replica, component
 
 pytestmark = pytest.mark.control_plane
 

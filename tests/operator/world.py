@@ -11,36 +11,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from e2e.cluster import Cluster
 from parley_crds import names
-from tests.conftest import free_port
+from tests.conftest import free_port, until
 
 CHART = Path(__file__).resolve().parents[2] / "charts/parley"
-PATIENCE_S = 60.0
-Value = TypeVar("Value")
-
-
-def until(what: str, probe: Callable[[], Value]) -> Value:
-    """Poll until `probe` returns something truthy; an OSError counts as not yet."""
-    end = time.monotonic() + PATIENCE_S
-    seen: object = None
-    while time.monotonic() < end:
-        try:
-            if found := probe():
-                return found
-            seen = found
-        except OSError as error:
-            seen = error
-        time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {PATIENCE_S:.0f} s, last seen {seen!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.cluster import packages
-from tests.conftest import free_port, listens, wait_until
+from tests.conftest import free_port, listens, until
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class OwnRedis:
         flags = self.flags or ("--port", str(self.port))
         command = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--dir", str(self.directory), *flags]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_until("redis-server", lambda: listens(self.port))
+        until("redis-server", lambda: listens(self.port))
 
     def send(self, number: signal.Signals) -> None:
         """Signal it; SIGKILL is waited for."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import free_port, wait_until
+from tests.conftest import free_port, until
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/components"
 COMMAND = (sys.executable, "-m", "parley_sidecar")
@@ -60,7 +60,7 @@ class Process:
 
     def until_up(self) -> None:
         """Wait until it serves."""
-        wait_until("the sidecar", lambda: self.popen.poll() is not None or self.events("sidecar is up"))
+        until("the sidecar", lambda: self.popen.poll() is not None or self.events("sidecar is up"))
         assert self.popen.poll() is None, self.stderr
 
     def ask(self, name: str = "echo", body: object = None, headers: Mapping[str, str] = {}) -> Reply:

@@ -14,10 +14,11 @@ from socket import create_connection, create_server
 import pytest
 
 from parley_crds.stream import StoreSection, snapshot
-from tests.conftest import Standin, free_port, wait_until
+from tests.conftest import Standin, free_port, until
 from tests.sidecar.processes import EXAMPLES, Process, examples, parley_run
 from tests.sidecar.running import component
-from tests.sidecar.sources.small_operator import SmallOperator, anchors, authority, until
+from tests.sidecar.sources.small_operator import SmallOperator, anchors, authority
+from tests.sidecar.sources.small_operator import until as eventually
 
 REFERENCE = {
     "inputs": ["what is Dapr", "Why use Dapr"],
@@ -144,12 +145,12 @@ def test_changed_files_are_used(tmp_path: Path) -> None:
         parley.until_up()
         text = (components / "echo.yaml").read_text()
         (components / "new.yaml").write_text(text.replace("name: echo", "name: new"))
-        wait_until("the new component", lambda: parley.ask("new").status == 202)
+        until("the new component", lambda: parley.ask("new").status == 202)
         (components / "new.yaml").write_text("spec: {")
-        wait_until("the word about it", lambda: parley.events("last good version stays in use"))
+        until("the word about it", lambda: parley.events("last good version stays in use"))
         broken = parley.ask("new").status
         (components / "new.yaml").unlink()
-        wait_until("its end", lambda: parley.ask("new").status == 400)
+        until("its end", lambda: parley.ask("new").status == 400)
 
     assert 202 == broken
     assert 1 == len(parley.events("last good version stays in use"))
@@ -168,7 +169,7 @@ def test_a_new_key_is_used(tmp_path: Path, standin: Standin) -> None:
             parley.ask("gpt", {"inputs": ["again"], "metadata": {"cacheTTL": "0"}})
             return bool(standin.last()["headers"]["authorization"] == "Bearer sk-hush-2")
 
-        wait_until("the new key", uses_it)
+        until("the new key", uses_it)
 
     assert "Bearer sk-hush" == first
     assert "sk-hush" not in parley.stdout + parley.stderr
@@ -197,7 +198,7 @@ def test_sigterm_drains(tmp_path: Path) -> None:
     with parley_run(tmp_path, "--components", str(EXAMPLES), environ={"PARLEY_DRAIN_SECONDS": "60"}) as parley:
         parley.until_up()
         parley.signal()
-        wait_until("unreadiness", lambda: parley.get("/readyz").status == 503)
+        until("unreadiness", lambda: parley.get("/readyz").status == 503)
         late, alive = parley.ask().status, parley.get("/healthz").status
         code = parley.ended()
 
@@ -216,9 +217,9 @@ def test_a_running_request_is_finished(tmp_path: Path, standin: Standin) -> None
         before = standin.count()
         asking = threading.Thread(target=lambda: replies.append(parley.ask("gpt", body).status))
         asking.start()
-        wait_until("the request at the provider", lambda: standin.count() > before)
+        until("the request at the provider", lambda: standin.count() > before)
         parley.signal()
-        wait_until("the closed door", lambda: parley.ask("gpt").status == 503)
+        until("the closed door", lambda: parley.ask("gpt").status == 503)
         asking.join()
         code = parley.ended()
 
@@ -240,9 +241,9 @@ def test_a_second_signal_waits_for_nobody(tmp_path: Path, standin: Standin) -> N
 
         asking = threading.Thread(target=asked)
         asking.start()
-        wait_until("the request at the provider", lambda: standin.count() > before)
+        until("the request at the provider", lambda: standin.count() > before)
         parley.signal(signal.SIGINT)
-        wait_until("its stopping", lambda: parley.events("sidecar is stopping"))
+        until("its stopping", lambda: parley.events("sidecar is stopping"))
         parley.signal(signal.SIGINT)
         code = parley.ended()
         asking.join()
@@ -259,7 +260,7 @@ async def test_in_a_cluster_it_starts_before_its_operator(tmp_path: Path) -> Non
         parley.until_up()
         early, ready = parley.ask(), parley.get("/readyz")
         async with operator.serving(ca, port):
-            await until(lambda: operator.acknowledged)
+            await eventually(lambda: operator.acknowledged)
             reply = parley.ask()
         parley.signal()
         code = parley.ended()

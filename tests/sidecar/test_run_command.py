@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import free_port, wait_until
+from tests.conftest import free_port, until
 from tests.sidecar.processes import COMMAND, EXAMPLES, parley_run
 
 CALLER = """
@@ -40,7 +40,7 @@ def test_sigterm_goes_to_the_application_first(tmp_path: Path) -> None:
     farewell = "import signal, time\ndef end(*_):\n" + "".join(f"    {line}\n" for line in CALLER.strip().splitlines())
     script = farewell + "signal.signal(signal.SIGTERM, end)\nprint('waiting', flush=True)\ntime.sleep(60)"
     with parley_run(tmp_path, "--components", str(EXAMPLES), command=[sys.executable, "-c", script]) as parley:
-        wait_until("the application", lambda: "waiting" in parley.stdout)
+        until("the application", lambda: "waiting" in parley.stdout)
         parley.signal()
         assert 7 == parley.ended()
 
@@ -80,7 +80,7 @@ def test_an_interrupt_at_the_terminal_reaches_the_application_once(tmp_path: Pat
             env={**os.environ, **ports},
         )
     os.close(terminal)
-    wait_until("the application", lambda: "waiting" in (tmp_path / "out").read_text())
+    until("the application", lambda: "waiting" in (tmp_path / "out").read_text())
     os.write(keyboard, b"\x03")
     code = process.wait(60)
     os.close(keyboard)
