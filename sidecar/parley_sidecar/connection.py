@@ -4,7 +4,7 @@ Used by the converse routes, which do without Starlette's Request and Response f
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from starlette.types import Receive, Send
@@ -15,6 +15,14 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """The largest body. Source: Dapr's default (dapr.io/max-body-size)."""
 GRACE_S: Final = 0.02
 """A caller's leaving is looked for after this long: a request that is over by then saves a task."""
+QUIET_S: Final = 15.0
+"""After so long without an event a comment is sent, so that no proxy takes the stream for dead."""
+_EVENTS: Final = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+)
+_COMMENT: Final = b":\n\n"
 
 T = TypeVar("T")
 
@@ -50,6 +58,72 @@ async def respond(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})
+
+
+async def respond_events(
+    receive: Receive,
+    send: Send,
+    headers: Iterable[tuple[bytes, bytes]],
+    frames: AsyncGenerator[bytes, None],
+    *,
+    quiet_s: float = QUIET_S,
+) -> None:
+    """Send a stream of server-sent events, once the body was read; the head goes out with the first frame.
+
+    Sending waits while the caller reads more slowly than frames come. When the caller leaves, the generator is closed.
+    """
+    await while_connected(_send_events(_Pulse(send, quiet_s), [*_EVENTS, *headers], frames), receive)
+
+
+async def _send_events(
+    pulse: "_Pulse", headers: list[tuple[bytes, bytes]], frames: AsyncGenerator[bytes, None]
+) -> None:
+    send = pulse.send
+    started = False
+    try:
+        async for frame in frames:
+            if not started:
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                started = True
+                pulse.begin()
+            if frame:
+                pulse.beat()
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+    finally:
+        pulse.end()
+        await frames.aclose()
+    await send({"type": "http.response.body", "body": b""})
+
+
+class _Pulse:
+    """Sends a comment whenever nothing else was sent for a while."""
+
+    def __init__(self, send: Send, quiet_s: float) -> None:
+        self.send = send
+        self._quiet_s = quiet_s
+        self._clock = asyncio.get_running_loop().time
+        self._last_s = self._clock()
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Begin, once the head was sent."""
+        self._task = asyncio.create_task(self._run())
+
+    def beat(self) -> None:
+        """Note that something is being sent."""
+        self._last_s = self._clock()
+
+    def end(self) -> None:
+        """Stop."""
+        if self._task:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(max(0.0, self._last_s + self._quiet_s - self._clock()))
+            if self._clock() - self._last_s >= self._quiet_s:
+                self.beat()
+                await self.send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
 
 
 async def while_connected(work: Awaitable[T], receive: Receive) -> T | None:

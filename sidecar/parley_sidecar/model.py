@@ -19,12 +19,64 @@ NO_PARAMETERS: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to have a function called. `arguments` is JSON text as the model wrote it, which may be broken."""
+
+    id: str
+    name: str
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation, text only. `name` is the participant's name, if the caller gave one."""
+    """One turn of a conversation; several text parts are one text, with a newline between them.
+
+    `name` is the participant's name, if the caller gave one; of a tool's result it is the tool's.
+    """
 
     role: Role
     text: str
     name: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What an assistant asked for."""
+    tool_call_id: str | None = None
+    """Which call a tool's result answers."""
+    scrub: bool = False
+    """Whether the caller wants personal data in it hidden from the provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may ask for. `parameters` is a JSON schema, passed on whole; None where it takes none.
+
+    `strict` asks for arguments that fit the schema exactly, where a provider can promise that.
+    """
+
+    name: str
+    description: str | None = None
+    parameters: Mapping[str, object] | None = None
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTool:
+    """The one tool that the model must ask for."""
+
+    name: str
+
+
+ToolChoice = Literal["auto", "none", "required"] | NamedTool
+"""Whether the model may, may not or must ask for a tool."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """The answer is JSON: of a schema, passed on whole, or any object where `schema` is None."""
+
+    schema: Mapping[str, object] | None = None
+    name: str = "response"
+    description: str | None = None
+    strict: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +114,13 @@ class CacheStatus:
     stored: bool = False
 
 
-Api = Literal["alpha1", "alpha2"]
+Api = Literal["alpha1", "alpha2", "openai"]
 """The door a request came through: a label of the metrics."""
 
 
 @dataclass(slots=True)
 class Trace:
-    """Facts that layers write down about one request on its way; only `observe` and `wire` read them.
+    """Facts that layers write down about one request on its way, for `observe` and `wire`; and its deadline.
 
     The single mutable thing in a request: one per request, never shared, never stored.
     """
@@ -78,6 +130,9 @@ class Trace:
     provider_s: float = 0.0
     """Seconds spent waiting for the provider, all attempts together."""
     cache: CacheStatus | None = None
+    deadline_s: float | None = None
+    """When the whole request must be over, on the event loop's clock: set by a caller that says so (gRPC), drawn in by
+    the deadline layer, kept by the layers within it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +147,14 @@ class ConverseRequest:
     trace: Trace
     temperature: float | None = None
     max_tokens: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    """None leaves it to the provider, whose default is auto where there are tools."""
+    response_format: ResponseFormat | None = None
+    prompt_cache_retention_s: float | None = None
+    """How long the provider is to keep its own cache of the prompt, in seconds."""
+    scrub_answer: bool = False
+    """Whether the caller wants personal data in the answer hidden from itself."""
     parameters: Mapping[str, object] = field(default_factory=lambda: NO_PARAMETERS)
     overrides: Overrides = Overrides()
     cache: CachePolicy = CachePolicy()
@@ -122,6 +185,7 @@ class Choice:
     text: str
     finish_reason: FinishReason = "stop"
     raw_finish_reason: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +198,22 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
-    """A piece of a choice's text, in order of arrival."""
+class ToolCallDelta:
+    """A piece of one tool call: `place` says of which one within its choice; id and name come with its first piece."""
 
-    text: str
+    place: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a choice, in order of arrival: of its text, or of its tool calls."""
+
+    text: str = ""
     index: int = 0
+    tool_calls: tuple[ToolCallDelta, ...] = ()
 
 
 class Stream(Protocol):

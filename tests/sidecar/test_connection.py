@@ -1,12 +1,13 @@
 """Bodies, answers and callers who leave, at ASGI's level."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 from starlette.types import Message
 
-from parley_sidecar.connection import MAX_BODY_BYTES, read_body, respond, while_connected
+from parley_sidecar.connection import MAX_BODY_BYTES, read_body, respond, respond_events, while_connected
 from parley_sidecar.errors import BodyTooLarge, MalformedBody
 
 
@@ -123,3 +124,72 @@ async def test_another_cancellation_passes() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def told(*pieces: bytes) -> AsyncGenerator[bytes, None]:
+    """Yield frames."""
+    for frame in pieces:
+        yield frame
+
+
+async def test_events_are_sent_as_they_come() -> None:
+    """The head goes out with the first frame, an empty frame is none, and the end is told."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await respond_events(Caller().receive, send, [(b"a", b"b")], told(b"data: 1\n\n", b"", b"data: 2\n\n"))
+
+    head, *bodies = sent
+    expected = {
+        b"content-type": b"text/event-stream; charset=utf-8",
+        b"cache-control": b"no-store",
+        b"x-accel-buffering": b"no",
+        b"a": b"b",
+    }
+    assert expected == dict(head["headers"])
+    assert [(b"data: 1\n\n", True), (b"data: 2\n\n", True), (b"", False)] == [
+        (body["body"], body.get("more_body", False)) for body in bodies
+    ]
+
+
+async def test_a_stream_that_says_nothing_for_a_while_sends_comments() -> None:
+    """Proxies close what is silent; a comment is no event."""
+    sent: list[bytes] = []
+    commented = asyncio.Event()
+
+    async def send(message: Message) -> None:
+        sent.append(message.get("body", b""))
+        if message.get("body") == b":\n\n":
+            commented.set()
+
+    async def frames() -> AsyncGenerator[bytes, None]:
+        yield b"data: 1\n\n"
+        await commented.wait()
+        yield b"data: 2\n\n"
+
+    await respond_events(Caller().receive, send, [], frames(), quiet_s=0.01)
+
+    assert [b"", b"data: 1\n\n", b":\n\n"] == sent[:3]
+    assert [b"data: 2\n\n", b""] == sent[-2:]
+
+
+async def test_frames_are_closed_when_their_reader_leaves() -> None:
+    """A generator that waits to be read on is closed too, not left to the garbage collector."""
+    caller, closed = Caller(), asyncio.Event()
+
+    async def send(message: Message) -> None:
+        if message.get("body"):
+            caller.left.set()
+            await asyncio.Event().wait()  # a caller who reads no more
+
+    async def frames() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"data: 1\n\n"
+        finally:
+            closed.set()
+
+    await respond_events(caller.receive, send, [], frames())
+
+    assert closed.is_set()
