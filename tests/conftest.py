@@ -13,7 +13,10 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import pytest
@@ -113,6 +116,50 @@ def standin() -> Iterator[Standin]:
         running = Standin(f"http://127.0.0.1:{port}")
         until("the stand-in", lambda: listens(port))
         yield running
+
+
+@dataclass(frozen=True, slots=True)
+class Vendors:
+    """Every vendor's stand-in, in one process: strict on its wire form, and remembering what it was asked."""
+
+    url: str
+    """Its root; a vendor answers below `{url}/{mount}`, which is its component type unless that has several."""
+
+    def settings(self, mount: str) -> dict[str, str]:
+        """Return the settings of a component that reaches a vendor, with its good key."""
+        return dict(vendor_modules()[mount].settings(f"{self.url}/{mount}"))
+
+    def last(self, mount: str) -> dict[str, Any]:
+        """Return the last request that a vendor got: `path`, `headers` (lower-case names) and `body`."""
+        return dict(self._get(f"/{mount}/last"))
+
+    def count(self, mount: str) -> int:
+        """Return how many requests a vendor got since it started."""
+        return int(self._get(f"/{mount}/count")["count"])
+
+    def open(self, mount: str) -> int:
+        """Return how many requests a vendor is answering now."""
+        return int(self._get(f"/{mount}/count")["open"])
+
+    def _get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path, timeout=10) as reply:
+            return json.load(reply)
+
+
+@cache
+def vendor_modules() -> dict[str, ModuleType]:
+    """Import every vendor, by where its paths begin."""
+    named = (import_module(f"tests.vendors.{path.stem}") for path in sorted((ROOT / "tests/vendors").glob("*.py")))
+    return {str(getattr(module, "MOUNT", module.TYPE)): module for module in named if hasattr(module, "TYPE")}
+
+
+@pytest.fixture(scope="session")
+def vendors() -> Iterator[Vendors]:
+    """Every vendor's stand-in, running."""
+    port = free_port()
+    with started([sys.executable, str(ROOT / "tests/vendors/serve.py"), "--port", str(port)]):
+        until("the vendors", lambda: listens(port))
+        yield Vendors(f"http://127.0.0.1:{port}")
 
 
 @pytest.fixture(scope="session")

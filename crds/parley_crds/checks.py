@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from parley_crds import durations
 from parley_crds.resource import ConversationComponent, MetadataItem
 
 
@@ -62,8 +63,8 @@ def setting_is_repeated(resource: ConversationComponent) -> Problem | None:
 
 def setting_is_missing(resource: ConversationComponent) -> Problem | None:
     """Make sure that what the provider cannot do without is given."""
-    given = {item.name.lower() for item in resource.spec.metadata}
-    required = settings_schemas().get(resource.spec.type, {}).get("required", ())
+    given = {item.name.lower(): item.value for item in resource.spec.metadata}
+    required = _required(settings_schemas().get(resource.spec.type, {}), given)
     absent = [name for name in required if name.lower() not in given]
     if not absent:
         return None
@@ -85,16 +86,46 @@ def feature_is_not_built(resource: ConversationComponent) -> Problem | None:
         "spec.privacy.mode": spec.privacy.mode != "off",
         "spec.privacy.answers": spec.privacy.answers != "off",
         "spec.context.ttl": spec.context.ttl is not None,
-        "spec.resilience.attemptTimeout": spec.resilience.attempt_timeout is not None,
-        "spec.resilience.idleTimeout": spec.resilience.idle_timeout is not None,
-        "spec.resilience.retries": spec.resilience.retries > 0,
-        "spec.resilience.concurrency": spec.resilience.concurrency is not None,
-        "spec.resilience.fallback": bool(spec.resilience.fallback),
     }
     names = [name for name, wanted in asked.items() if wanted]
     if not names:
         return None
     return Problem("NotSupported", f"this version of Parley does not have {', '.join(names)} yet: leave it out")
+
+
+def fallback_is_itself(resource: ConversationComponent) -> Problem | None:
+    """Make sure that a component does not turn to itself when it cannot answer."""
+    if resource.name not in resource.spec.resilience.fallback:
+        return None
+    return Problem("FallbackToItself", f"spec.resilience.fallback names {resource.name} itself")
+
+
+def fallback_is_repeated(resource: ConversationComponent) -> Problem | None:
+    """Make sure that no fallback is asked twice in one request."""
+    names = resource.spec.resilience.fallback
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is None:
+        return None
+    return Problem("RepeatedFallback", f"spec.resilience.fallback names {twice} twice")
+
+
+def timeout_is_zero(resource: ConversationComponent) -> Problem | None:
+    """Make sure that there is time to answer."""
+    nothing = [name for name, limit_s in _limits_s(resource).items() if limit_s <= 0]
+    if not nothing:
+        return None
+    return Problem("ZeroTimeout", f"with {', '.join(nothing)} of 0 nothing could be answered")
+
+
+def limit_is_never_reached(resource: ConversationComponent) -> Problem | None:
+    """Warn about a limit within the request that is longer than the whole, which ends first."""
+    limits_s = _limits_s(resource)
+    whole_s = limits_s.pop("spec.resilience.timeout")
+    longer = [name for name, limit_s in limits_s.items() if limit_s > whole_s]
+    if not longer:
+        return None
+    sentence = f"{', '.join(longer)} longer than spec.resilience.timeout has no effect"
+    return Problem("LimitNeverReached", sentence, blocks=False)
 
 
 def setting_is_unknown(resource: ConversationComponent) -> Problem | None:
@@ -114,6 +145,10 @@ CHECKS: tuple[Check, ...] = (
     setting_is_missing,
     setting_is_malformed,
     feature_is_not_built,
+    fallback_is_itself,
+    fallback_is_repeated,
+    timeout_is_zero,
+    limit_is_never_reached,
     setting_is_unknown,
 )
 
@@ -128,12 +163,38 @@ def blocking(problems: tuple[Problem, ...]) -> Problem | None:
     return next((problem for problem in problems if problem.blocks), None)
 
 
+def _required(schema: Mapping[str, Any], given: Mapping[str, object]) -> Iterator[str]:
+    """Return what the schema requires, and what its rules require beside that for the values that are given."""
+    yield from schema.get("required", ())
+    for rule in schema.get("allOf", ()):
+        yield from rule.get("then" if _holds(rule["if"], given) else "else", {}).get("required", ())
+
+
+def _holds(condition: Mapping[str, Any], given: Mapping[str, object]) -> bool:
+    """Say whether a rule's condition holds: what is not given has its default, and is no obstacle unless required."""
+    if any(name.lower() not in given for name in condition.get("required", ())):
+        return False
+    wanted = {name.lower(): part["const"] for name, part in condition["properties"].items()}
+    return all(given[name] == value for name, value in wanted.items() if name in given)
+
+
 def _known_settings(resource: ConversationComponent) -> Iterator[tuple[MetadataItem, Mapping[str, Any]]]:
     properties = settings_schemas().get(resource.spec.type, {}).get("properties", {})
     by_name = {name.lower(): schema for name, schema in properties.items()}
     for item in resource.spec.metadata:
         if item.name.lower() in by_name:
             yield item, by_name[item.name.lower()]
+
+
+def _limits_s(resource: ConversationComponent) -> dict[str, float]:
+    """Return the limits on time that are given, in seconds, by field."""
+    resilience = resource.spec.resilience
+    limits = {
+        "spec.resilience.timeout": resilience.timeout,
+        "spec.resilience.attemptTimeout": resilience.attempt_timeout,
+        "spec.resilience.idleTimeout": resilience.idle_timeout,
+    }
+    return {name: durations.seconds(limit) for name, limit in limits.items() if limit is not None}
 
 
 def _violation(text: str, schema: Mapping[str, Any]) -> str | None:

@@ -6,11 +6,21 @@ Built by `loading.load` in the operator and in the sidecar's directory source; r
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from parley_crds.resource import Cache, Context, Overrides, Privacy, Resilience
+
+
+def _known_fields_of(section: type[BaseModel]) -> BeforeValidator:
+    """Leave out what a newer operator adds to a section, which a manifest may not: there it is a misspelling."""
+    known = {spelling for name, field in section.model_fields.items() for spelling in (name, field.alias)}
+
+    def left(value: object) -> object:
+        return {key: held for key, held in value.items() if key in known} if isinstance(value, dict) else value
+
+    return BeforeValidator(left)
 
 
 class Component(BaseModel):
@@ -27,11 +37,11 @@ class Component(BaseModel):
     """Lower-case names and their texts, Secrets resolved."""
     environment: Mapping[str, str] = {}
     """Lower-case setting names and the environment variables that the sidecar must read for them."""
-    cache: Cache = Cache()
-    privacy: Privacy = Privacy()
-    context: Context = Context()
-    resilience: Resilience = Resilience()
-    overrides: Overrides = Overrides()
+    cache: Annotated[Cache, _known_fields_of(Cache)] = Cache()
+    privacy: Annotated[Privacy, _known_fields_of(Privacy)] = Privacy()
+    context: Annotated[Context, _known_fields_of(Context)] = Context()
+    resilience: Annotated[Resilience, _known_fields_of(Resilience)] = Resilience()
+    overrides: Annotated[Overrides, _known_fields_of(Overrides)] = Overrides()
     scopes: tuple[str, ...] = ()
     service_accounts: tuple[str, ...] = ()
 

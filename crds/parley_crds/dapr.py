@@ -19,12 +19,15 @@ TYPED_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
     "attempttimeout": ("resilience", "attemptTimeout"),
     "idletimeout": ("resilience", "idleTimeout"),
     "retries": ("resilience", "retries"),
+    "retrymaxwait": ("resilience", "retryMaxWait"),
+    "breakerfaults": ("resilience", "breakerFaults"),
+    "breakerpause": ("resilience", "breakerPause"),
     "concurrency": ("resilience", "concurrency"),
     "fallback": ("resilience", "fallback"),
     "allowoverrides": ("overrides", "allow"),
 }
 """Lower-case metadata name: section and field of `spec`."""
-_NUMBERS: Final = {"maxMessages", "retries", "concurrency"}
+_NUMBERS: Final = {"maxMessages", "retries", "breakerFaults", "concurrency"}
 _LISTS: Final = {"fallback", "allow"}
 
 

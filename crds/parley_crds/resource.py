@@ -105,12 +105,25 @@ class Context(Strict):
 class Resilience(Strict):
     """How long and how often the provider is asked."""
 
-    timeout: Duration = Field("60s", description="The whole request, all attempts together.")
-    attempt_timeout: Duration | None = Field(None, description="One attempt, until its first event.")
-    idle_timeout: Duration | None = Field(None, description="The longest pause between two events of a stream.")
-    retries: Annotated[int, Field(ge=0, le=10)] = Field(0, description="Attempts after the first.")
+    timeout: Duration = Field("60s", description="The whole request, all attempts and fallbacks together.")
+    attempt_timeout: Duration | None = Field(
+        None, description="One attempt, until its answer or first event; as long as the whole unless given."
+    )
+    idle_timeout: Duration | None = Field(
+        None, description="The longest pause between two events of a stream; as long as the whole unless given."
+    )
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(2, description="Attempts after the first, where they can help.")
+    retry_max_wait: Duration = Field(
+        "5s", description="The longest wait before an attempt; a provider that asks for a longer one is not waited for."
+    )
+    breaker_faults: Annotated[int, Field(ge=0, le=1000)] = Field(
+        10, description="Faults of the provider in a row after which it is left alone; 0: never."
+    )
+    breaker_pause: Duration = Field(
+        "5s", description="How long it is left alone; twice as long after each failed probe, up to 1m."
+    )
     concurrency: Annotated[int, Field(ge=1, le=10000)] | None = Field(
-        None, description="Requests to the provider at a time, per sidecar."
+        None, description="Requests to the provider at a time, per sidecar; without a limit unless given."
     )
     fallback: Annotated[list[Name], Field(max_length=8)] = Field(
         [], description="Components that answer when this one cannot, in order."

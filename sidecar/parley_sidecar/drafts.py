@@ -93,11 +93,13 @@ async def begun(deltas: AsyncGenerator[Delta, None], draft: Draft) -> Stream:
     Raises:
         ParleyError: what the generator raises before its first delta.
     """
+    has_begun = False
     try:
         first = await anext(deltas, None)
-    except BaseException:
-        await deltas.aclose()
-        raise
+        has_begun = True
+    finally:
+        if not has_begun:
+            await deltas.aclose()
     return _Drafted(first, deltas, draft)
 
 

@@ -41,14 +41,11 @@ Reason = Literal[
     "internal",
 ]  # fmt: skip
 
-OpenAIType = Literal[
-    "invalid_request_error", "authentication_error", "permission_error", "not_found_error", "rate_limit_error",
-    "server_error",
-]  # fmt: skip
+OpenAIType = Literal["invalid_request_error", "rate_limit_error", "server_error"]
 """`type` in OpenAI's error body."""
 GrpcCode = Literal[
     "INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "RESOURCE_EXHAUSTED", "UNAVAILABLE",
-    "INTERNAL",
+    "DEADLINE_EXCEEDED", "INTERNAL",
 ]  # fmt: skip
 """Dapr's codes: every fault of a provider is INTERNAL there, whatever it was; our reason tells them apart."""
 
@@ -108,7 +105,7 @@ class ProviderTimeout(RetryMayHelp):
 class DeadlinePassed(RetryMayHelp):
     """The time that the caller gave is over; the provider is not to blame."""
 
-    face = Face(INVOKE, "timeout", 500, 504, 503, "server_error", "INTERNAL")
+    face = Face(INVOKE, "timeout", 500, 504, 503, "server_error", "DEADLINE_EXCEEDED")
 
 
 class CircuitOpen(RetryMayHelp):
@@ -166,7 +163,7 @@ class BodyTooLarge(RetryWillNotHelp):
 class ComponentNotFound(RetryWillNotHelp):
     """No such component for this application."""
 
-    face = Face("ERR_CONVERSATION_NOT_FOUND", "not_found", 400, 404, 404, "not_found_error", "INVALID_ARGUMENT")
+    face = Face("ERR_CONVERSATION_NOT_FOUND", "not_found", 400, 404, 404, "invalid_request_error", "INVALID_ARGUMENT")
 
 
 class MissingInputs(RetryWillNotHelp):
@@ -194,19 +191,19 @@ class InvalidParameters(RetryWillNotHelp):
 class Unauthorized(RetryWillNotHelp):
     """A missing or wrong API token."""
 
-    face = Face("ERR_UNAUTHORIZED", "unauthorized", 401, 401, 401, "authentication_error", "UNAUTHENTICATED")
+    face = Face("ERR_UNAUTHORIZED", "unauthorized", 401, 401, 401, "invalid_request_error", "UNAUTHENTICATED")
 
 
 class ForeignOrigin(RetryWillNotHelp):
     """A web page, or a host name that is not ours: a browser must not spend a laptop's key."""
 
-    face = Face("ERR_FOREIGN_ORIGIN", "foreign_origin", 403, 403, 403, "permission_error", "PERMISSION_DENIED")
+    face = Face("ERR_FOREIGN_ORIGIN", "foreign_origin", 403, 403, 403, "invalid_request_error", "PERMISSION_DENIED")
 
 
 class PathNotFound(RetryWillNotHelp):
     """No such path or method; Dapr takes it for a call to an application without an id."""
 
-    face = Face("ERR_DIRECT_INVOKE", "not_found", 404, 404, 404, "not_found_error", "UNIMPLEMENTED")
+    face = Face("ERR_DIRECT_INVOKE", "not_found", 404, 404, 404, "invalid_request_error", "UNIMPLEMENTED")
 
 
 class WrongApplication(RetryWillNotHelp):

@@ -3,17 +3,19 @@
 Foreign exceptions become ours here and nowhere else. One pool of keep-alive connections for the whole process.
 """
 
+import asyncio
 import importlib.util
+import re
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from parley_sidecar.errors import ParleyError, ProviderGarbled, ProviderUnavailable
 
@@ -39,11 +41,17 @@ else:
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 """The largest answer that is read from a provider."""
 CONNECT_TIMEOUT_S: Final = 10.0
-"""Until a connection stands. The whole request is bounded by the timeout layer."""
+"""Until a connection stands. The whole request is bounded by the attempt layer."""
 KEEP_ALIVE_S: Final = 30.0
 """How long an idle connection is kept; below the usual 60 s of load balancers, so that few are found closed."""
 MAX_RETRY_AFTER_S: Final = 3600.0
 """The longest wait that is believed."""
+LINGER_S: Final = 0.05
+"""How long a stream's end is waited for once its last event is here: less than a new connection over TLS costs."""
+MAX_STREAM_BYTES: Final = 256 * 1024 * 1024
+"""The longest streamed answer: some 300 bytes of framing come with each token, so it is far above a whole one's."""
+
+_MILLISECONDS: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +65,79 @@ class HttpReply:
 
     @property
     def retry_after_s(self) -> float | None:
-        """The wait that Retry-After asks for, in seconds, or None."""
-        text = self.headers.get("Retry-After")
-        return wait_s(text, time.time()) if text else None
+        """The wait that the answer asks for, in seconds, or None."""
+        return asked_wait_s(self.headers, time.time())
+
+
+class Exchange:
+    """An HTTP answer whose head is here and whose body is still to come, of any status. Read it once, one way or other.
+
+    The body may hold an account's data: never print or log it.
+    """
+
+    def __init__(self, reply: "aiohttp.ClientResponse") -> None:
+        self._reply = reply
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return self._reply.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers; case does not matter when looking up a name."""
+        return self._reply.headers
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """The wait that the answer asks for, in seconds, or None."""
+        return asked_wait_s(self._reply.headers, time.time())
+
+    async def read(self) -> bytes:
+        """Read the whole body.
+
+        Raises:
+            ProviderUnavailable: when it is cut off.
+            ProviderGarbled: when it is over 16 MiB.
+        """
+        with mapping():
+            return await _bounded(self._reply)
+
+    def chunks(self, limit_bytes: int = MAX_STREAM_BYTES) -> "Chunks":
+        """Iterate the body as it comes, in pieces of any size.
+
+        Raises:
+            ProviderUnavailable: when it is cut off.
+            ProviderGarbled: when it is over the limit.
+        """
+        return Chunks(self._reply.content, limit_bytes)
+
+    async def finish(self) -> None:
+        """Wait a moment for the end of a body that has no more to say, so that its connection can be used again."""
+        with suppress(TimeoutError, aiohttp.ClientError):
+            async with asyncio.timeout(LINGER_S):
+                await self._reply.content.readany()
+
+
+class Chunks:
+    """The pieces of a body. No generator, so that nothing is left to be finalized when its reader stops early."""
+
+    def __init__(self, content: "aiohttp.StreamReader", limit_bytes: int) -> None:
+        self._content = content
+        self._left_bytes = limit_bytes
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        with mapping():
+            chunk = await self._content.readany()
+            self._left_bytes -= len(chunk)
+            if self._left_bytes < 0:
+                raise ValueError("too long")
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
 
 class RefusedError(Exception):
@@ -113,6 +191,21 @@ class HttpClient:
                 return HttpReply(reply.status, reply.headers, await _bounded(reply))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise mapped(error) from error
+
+    @asynccontextmanager
+    async def exchange(self, url: str, headers: Mapping[str, str], body: bytes) -> AsyncIterator[Exchange]:
+        """Post `body`, and hold the answer open inside the block; leaving it early ends the connection.
+
+        For answers that stream. Redirects are never followed.
+
+        Raises:
+            ProviderUnavailable: when there is no connection, or it breaks before the head of the answer.
+            ProviderGarbled: when the answer is not HTTP.
+        """
+        with mapping():
+            reply = await self._opened().post(url, headers=headers, data=body, allow_redirects=False)
+        async with reply:
+            yield Exchange(reply)
 
     @asynccontextmanager
     async def websocket(
@@ -172,6 +265,27 @@ def mapped(error: Exception, who: str = "the provider") -> ParleyError:
         if isinstance(error, kinds):
             return ours(f"{who}{what}")
     return ProviderUnavailable(f"{who} broke the connection")
+
+
+@contextmanager
+def mapping() -> Iterator[None]:
+    """Raise our error for one of aiohttp's that happens inside the block."""
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise mapped(error) from error
+
+
+def asked_wait_s(headers: Mapping[str, str], now_s: float) -> float | None:
+    """Return the seconds that an answer asks its caller to wait; None when it does not, or cannot be read.
+
+    `now_s` is Unix time. `retry-after-ms` is finer and goes first. Source: OpenAI's and Azure's published SDKs.
+    """
+    finer = headers.get("retry-after-ms")
+    if finer and _MILLISECONDS.fullmatch(finer):
+        return min(float(finer) / 1000, MAX_RETRY_AFTER_S)
+    text = headers.get("Retry-After")
+    return wait_s(text, now_s) if text else None
 
 
 def wait_s(retry_after: str, now_s: float) -> float | None:

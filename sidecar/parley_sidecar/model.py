@@ -133,6 +133,10 @@ class Trace:
     deadline_s: float | None = None
     """When the whole request must be over, on the event loop's clock: set by a caller that says so (gRPC), drawn in by
     the deadline layer, kept by the layers within it."""
+    deadline_is_own: bool = False
+    """Whether the component that is asked set it itself: then a provider that misses it is at fault."""
+    answered_by: str | None = None
+    """The component that answered in place of the one that was asked; its answer is not cached."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,12 @@ def component(**spec: Any) -> ConversationComponent:
         ({"metadata": [KEY, {"name": "maxTokens", "value": "many"}]}, "MalformedSetting", "a whole number"),
         ({"privacy": {"mode": "mask"}}, "NotSupported", "spec.privacy.mode"),
         ({"context": {"ttl": "1h"}}, "NotSupported", "spec.context.ttl"),
+        ({"resilience": {"fallback": ["b", "gpt"]}}, "FallbackToItself", "names gpt itself"),
+        ({"resilience": {"fallback": ["b", "c", "b"]}}, "RepeatedFallback", "names b twice"),
         (
-            {"resilience": {"retries": 2, "fallback": ["b"]}},
-            "NotSupported",
-            "spec.resilience.retries, spec.resilience.fallback",
+            {"resilience": {"timeout": 0, "idleTimeout": "0s"}},
+            "ZeroTimeout",
+            "timeout, spec.resilience.idleTimeout of 0",
         ),
     ],
 )
@@ -44,6 +46,30 @@ def test_each_fault_has_its_reason(difference: Mapping[str, Any], reason: str, w
 
     assert reason == problem.reason
     assert words in problem.message
+
+
+def metadata(**values: str) -> list[dict[str, str]]:
+    """Return settings in the open."""
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        (metadata(transport="http"), ["key"]),
+        (metadata(transport="sdk"), []),
+        (metadata(transport="sdk", apiType="azure"), []),
+        ([KEY, *metadata(apiType="azure")], ["endpoint", "apiVersion"]),
+        ([KEY, *metadata(APITYPE="azure", transport="http", endpoint="https://a.example")], ["apiVersion"]),
+        ([KEY, *metadata(apiType="open_ai")], []),
+    ],
+)
+def test_a_setting_may_need_another(given: list[dict[str, str]], missing: list[str]) -> None:
+    """What the provider needs for some values of its settings is known without it."""
+    sentences = [problem.message for problem in check(component(metadata=given)) if problem.reason == "MissingSetting"]
+    expected = [f"conversation.openai needs {', '.join(missing)} in spec.metadata"] if missing else []
+
+    assert expected == sentences
 
 
 def test_a_good_component_has_no_problem() -> None:
@@ -57,6 +83,26 @@ def test_a_misspelt_setting_is_a_warning() -> None:
 
     assert ["UnknownSetting"] == [problem.reason for problem in problems]
     assert blocking(problems) is None
+
+
+@pytest.mark.parametrize("field", ["attemptTimeout", "idleTimeout"])
+def test_a_limit_that_is_never_reached_is_a_warning(field: str) -> None:
+    """A part that is longer than the whole is said, and does not stop the component; as long as the whole is fine."""
+    problems = check(component(resilience={"timeout": "10s", field: "11s"}))
+
+    assert [("LimitNeverReached", False)] == [(problem.reason, problem.blocks) for problem in problems]
+    assert f"spec.resilience.{field} longer than" in problems[0].message
+    assert check(component(resilience={"timeout": "10s", field: "10s"})) == ()
+
+
+def test_resilience_has_no_problem() -> None:
+    """Everything that the section offers can be used together."""
+    everything = {
+        "timeout": "60s", "attemptTimeout": "20s", "idleTimeout": "10s", "retries": 10, "retryMaxWait": "0s",
+        "breakerFaults": 0, "breakerPause": "1m", "concurrency": 1, "fallback": ["b", "c"],
+    }  # fmt: skip
+
+    assert check(component(resilience=everything)) == ()
 
 
 def test_all_faults_are_found_in_the_order_of_the_list() -> None:

@@ -97,6 +97,8 @@ def applied(control_plane: Cluster) -> Cluster:
         ({"metadata": [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]}, "Duplicate value"),
         ({"metadata": [{"name": "a", "value": "1"}, {"name": "A", "value": "2"}]}, "must differ by more than case"),
         ({"resilience": {"retries": 11}}, "should be less than or equal to 10"),
+        ({"resilience": {"breakerFaults": -1}}, "should be greater than or equal to 0"),
+        ({"resilience": {"breakerPause": "soon"}}, "spec.resilience.breakerPause"),
     ],
 )
 def test_the_api_server_refuses_what_is_malformed(applied: Cluster, spec: dict[str, Any], words: str) -> None:

@@ -1,6 +1,10 @@
 """The stream's wire form."""
 
+import pytest
+from pydantic import ValidationError
+
 from parley_crds.component import Component
+from parley_crds.resource import Resilience
 from parley_crds.stream import Acknowledgement, Snapshot, StoreSection, snapshot
 
 ECHO = Component(name="echo", namespace="shop", type="conversation.echo", version="1")
@@ -36,6 +40,25 @@ def test_a_snapshot_shows_no_secret_when_printed() -> None:
     assert not {"sk-secret", "password"} & set(
         repr(snapshot([GPT], STORE, "")).replace(":", " ").replace("'", " ").split()
     )
+
+
+def test_fields_of_a_newer_operator_are_ignored() -> None:
+    """A section may have got a field meanwhile: the sidecar does with what it knows."""
+    sections = ("cache", "privacy", "context", "resilience", "overrides")
+    whole = ECHO.model_copy(update={"resilience": Resilience(retries=7, fallback=["b"])}).model_dump(mode="json")
+    newer = {**whole, "newSection": {}, **{name: {**whole[name], "new": {"a": 1}} for name in sections}}
+
+    read = Component.model_validate(newer)
+
+    assert whole == read.model_dump(mode="json")
+    assert 7 == Component.model_validate({**whole, "resilience": {"retries": 7, "newWait": "5s"}}).resilience.retries
+
+
+@pytest.mark.parametrize("section", ["cache", "resilience"])
+def test_what_is_known_must_be_right(section: str) -> None:
+    """A value that means nothing here is told, not ignored."""
+    with pytest.raises(ValidationError, match=section):
+        Component.model_validate({**ECHO.model_dump(mode="json"), section: "on"})
 
 
 def test_unknown_fields_are_ignored() -> None:

@@ -69,7 +69,8 @@ async def test_what_fails_before_its_first_delta_is_no_stream() -> None:
     """So that a retry can act, the first delta is read before a stream is handed out."""
 
     async def broken() -> AsyncGenerator[Delta, None]:
-        raise ProviderUnavailable("gone")
+        for fault in (ProviderUnavailable("gone"),):
+            raise fault
         yield Delta("never")
 
     with pytest.raises(ProviderUnavailable, match="gone"):
@@ -80,8 +81,8 @@ async def test_an_empty_stream_is_an_empty_answer() -> None:
     """A provider that ends at once has said nothing."""
 
     async def silent() -> AsyncGenerator[Delta, None]:
-        return
-        yield Delta("never")
+        for delta in tuple[Delta, ...]():
+            yield delta
 
     stream = await begun(silent(), Draft())
 

@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from parley_sidecar.errors import ParleyError, ProviderGarbled, ProviderUnavailable
-from parley_sidecar.http_client import HttpClient, HttpReply, _when_used, mapped, wait_s
+from parley_sidecar.http_client import HttpClient, HttpReply, _when_used, asked_wait_s, mapped, wait_s
 from tests.conftest import Standin, free_port
 
 BODY = b'{"model": "m", "messages": [{"role": "user", "content": "hi"}]}'
@@ -104,6 +104,102 @@ async def test_an_answer_without_a_length_is_read_to_its_end(http: HttpClient) -
         assert b"whole" == (await http.post(url, {}, b"")).body
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nX-Mark: m\r\nRetry-After: 3\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+async def test_an_exchange_shows_its_head_before_its_body(http: HttpClient) -> None:
+    """Status, headers in any case and the wait are there at once; the body is read whole or in pieces."""
+    server, url = await serve_once(CHUNKED + b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+
+    async with server, http.exchange(url, {}, b"") as whole, http.exchange(url, {}, b"") as pieces:
+        assert (200, "m", 3) == (whole.status, whole.headers["x-mark"], whole.retry_after_s)
+        assert b"onetwo" == await whole.read()
+        assert b"onetwo" == b"".join([chunk async for chunk in pieces.chunks()])
+
+
+async def test_an_exchange_that_is_cut_is_unavailable(http: HttpClient) -> None:
+    """Whether it is read whole or in pieces; what came before is there."""
+    server, url = await serve_once(CHUNKED + b"3\r\none\r\n3\r\ntw")
+    read = []
+
+    async with server:
+        async with http.exchange(url, {}, b"") as whole:
+            with pytest.raises(ProviderUnavailable, match="cut off"):
+                await whole.read()
+        async with http.exchange(url, {}, b"") as pieces:
+            chunks = pieces.chunks()
+            read.append(await anext(chunks))
+            with pytest.raises(ProviderUnavailable, match="cut off"):
+                await anext(chunks)
+    assert b"one" in read[0]
+
+
+async def test_an_endless_stream_is_garbled(http: HttpClient) -> None:
+    """It is read up to a limit; up to it, it is read."""
+    server, url = await serve_once(CHUNKED + b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+
+    async with server:
+        async with http.exchange(url, {}, b"") as short:
+            with pytest.raises(ProviderGarbled, match="too long"):
+                b"".join([chunk async for chunk in short.chunks(limit_bytes=5)])
+        async with http.exchange(url, {}, b"") as enough:
+            assert b"onetwo" == b"".join([chunk async for chunk in enough.chunks(limit_bytes=6)])
+
+
+async def test_an_exchange_that_is_left_ends_its_connection(http: HttpClient) -> None:
+    """The other side sees it go, and nothing is kept; what the block itself raises passes as it is."""
+    gone = asyncio.Event()
+
+    async def stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(CHUNKED + b"3\r\none\r\n")
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    async with await asyncio.start_server(stay, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(ValueError, match="my own"):
+            await _leave(http, url)
+        await asyncio.wait_for(gone.wait(), 60)
+
+    connector = http._opened().connector
+    assert connector
+    assert {} == dict(connector._conns)
+
+
+async def _leave(http: HttpClient, url: str) -> None:
+    async with http.exchange(url, {}, b"") as exchange:
+        await anext(exchange.chunks())
+        raise ValueError("my own")
+
+
+async def test_the_end_of_a_stream_is_not_waited_for_long(http: HttpClient) -> None:
+    """A server that has said all and keeps the connection is left after a moment, a cut there is no fault."""
+    server, url = await serve_once(CHUNKED + b"3\r\none\r\n")
+
+    async def stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(CHUNKED + b"3\r\none\r\n")
+        await reader.read()
+        writer.close()
+
+    silent = await asyncio.start_server(stay, "127.0.0.1", 0)
+    for address in (url, f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/"):
+        async with http.exchange(address, {}, b"") as exchange:
+            assert b"one" == await anext(exchange.chunks())
+            await exchange.finish()
+    for running in (server, silent):
+        running.close()
+
+
+async def test_nobody_there_opens_no_exchange(http: HttpClient) -> None:
+    """The same words as for a whole answer."""
+    with pytest.raises(ProviderUnavailable, match="could not be reached"):
+        async with http.exchange(f"http://127.0.0.1:{free_port()}/", {}, b""):
+            raise AssertionError("there is nobody")
+
+
 async def test_a_redirect_is_an_answer_not_a_way(http: HttpClient) -> None:
     """A key never follows a redirect to another host."""
     server, url = await serve_once(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n")
@@ -180,6 +276,23 @@ def test_the_operator_is_not_called_a_provider() -> None:
 def test_retry_after_is_read_within_an_hour(header: str, expected: float | None) -> None:
     """Seconds and dates are; what is neither is left out, and nobody is made to wait for ever."""
     assert expected == wait_s(header, now_s=1445412480)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after-ms": "20.5", "Retry-After": "9"}, 0.0205),
+        ({"retry-after-ms": "999999999999"}, 3600),
+        ({"retry-after-ms": "soon", "Retry-After": "9"}, 9),
+        ({"retry-after-ms": "-1"}, None),
+        ({"retry-after-ms": "nan"}, None),
+        ({}, None),
+    ],
+)
+def test_milliseconds_go_before_seconds(headers: dict[str, str], expected: float | None) -> None:
+    """OpenAI and Azure say them; what cannot be read is as if it were not there."""
+    assert expected == asked_wait_s(headers, now_s=0)
 
 
 def test_an_answer_without_retry_after_asks_for_no_wait() -> None:

@@ -54,4 +54,9 @@ def connect(component_type: str, settings: Mapping[str, str], http: HttpClient) 
 
 def _sentence(error: ValidationError) -> str:
     faults = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"the setting {fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}" for fault in faults)
+    return "; ".join(_fault(fault["loc"], fault["msg"].removeprefix("Value error, ")) for fault in faults)
+
+
+def _fault(place: tuple[int | str, ...], message: str) -> str:
+    """Return one fault in words; one of several settings together has no place."""
+    return f"the setting {place[0]}: {message}" if place else message

@@ -1,151 +1,161 @@
-"""What every provider must do: one suite over all of them, found by themselves.
+"""What every provider must do: the published cases K1 to K10 of Dapr's components, over each vendor's wire form.
 
-The vendors' side is the stand-in, a real HTTP server. A new provider is in the suite as soon as its file is there.
+A new provider is in the suite as soon as its vendor's stand-in, or a row that says it has none, is there.
 """
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
+import jsonschema
 import pytest
 
-from parley_crds import checks
-from parley_sidecar import providers
-from parley_sidecar.errors import InvalidComponent, ProviderUnavailable
-from parley_sidecar.http_client import HttpClient
-from parley_sidecar.model import Answer, Converse, ConverseRequest, Message, Trace
-from parley_sidecar.providers import __main__ as generator
-from tests.conftest import Standin, free_port
+from parley_sidecar.model import Answer, Message, NamedTool, ToolChoice, Usage
+from tests.conftest import vendor_modules
+from tests.sidecar.providers.asking import (
+    ALL,
+    PAYMENT,
+    PROJECT,
+    SUM,
+    TYPES,
+    Asked,
+    after,
+    asking,
+    calling,
+    result,
+    streamed,
+    type_of,
+)
+from tests.sidecar.providers.lacks import FEATURES, LACKS
 
-TYPES = tuple(providers.component_types())
-
-
-def properties(component_type: str) -> dict[str, Any]:
-    """Return what a type's settings are."""
-    return dict(checks.settings_schemas()[component_type]["properties"])
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[HttpClient]:
-    """A client that is closed after the test."""
-    client = HttpClient()
-    yield client
-    await client.aclose()
+REASONS = {"stop", "tool_calls", "length"}
 
 
-@pytest.fixture(params=TYPES)
-def component_type(request: pytest.FixtureRequest) -> str:
-    """Each type in turn."""
-    return str(request.param)
+def test_every_provider_is_in_the_suite() -> None:
+    """Each type has a vendor, or a row that says why it has none; each vendor has a row."""
+    assert set(TYPES) == {type_of(mount) for mount in ALL}
+    assert {mount for mount in ALL if "a vendor" not in LACKS[mount]} == set(vendor_modules())
+    assert {feature for lacks in LACKS.values() for feature in lacks} <= set(FEATURES)
 
 
-@pytest.fixture
-def provider(component_type: str, http: HttpClient, standin: Standin) -> Converse:
-    """A provider with the settings that its schema knows of these."""
-    known = properties(component_type)
-    settings = {"key": "sk-secret", "endpoint": f"{standin.url}/v1", "model": "m-1"}
-    return providers.connect(component_type, {k: v for k, v in settings.items() if k in known}, http)
+async def test_k1_a_question_is_answered(asked: Asked) -> None:
+    """There is one output, with text, a reason, usage that adds up, and the model that answered."""
+    answer = await asked.whole(asking("what is the time?"))
+
+    (choice,) = answer.choices
+    assert ("what is the time?", "stop") == (choice.text, choice.finish_reason)
+    assert choice.raw_finish_reason
+    assert answer.usage
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
 
 
-def asking(*messages: Message, wants_stream: bool = False) -> ConverseRequest:
-    """Return a request."""
-    return ConverseRequest(messages or (Message("user", "hello there"),), Trace("1"), wants_stream=wants_stream)
+@pytest.mark.parametrize(
+    "before", [(), (Message("system", "system msg"),), (Message("developer", "developer msg"),)], ids=["k2", "k3", "k5"]
+)
+async def test_k2_k3_k5_user_system_and_developer(asked: Asked, before: tuple[Message, ...]) -> None:
+    """A user's message is answered, also with a system or a developer message before it, and no tool is called."""
+    choice = await asked.choice(asking(*before, "user msg"))
+
+    assert "user msg" in choice.text
+    assert choice.finish_reason in REASONS
+    assert () == choice.tool_calls
 
 
-async def test_an_answer_has_text_reason_and_usage(provider: Converse) -> None:
-    """The parts of an answer that every door shows are there."""
-    reply = await provider(asking())
-
-    assert isinstance(reply, Answer)
-    (choice,) = reply.choices
-    assert "hello there" in choice.text
-    assert "stop" == choice.finish_reason
-    assert reply.usage
-    assert reply.usage.total_tokens == reply.usage.prompt_tokens + reply.usage.completion_tokens > 0
-
-
-async def test_every_role_is_taken(provider: Converse) -> None:
-    """System, developer, user and assistant turns, with and without names."""
-    reply = await provider(
+async def test_k4_an_assistants_turns_and_a_tools_result(asked: Asked) -> None:
+    """Text, a tool call under an id that no vendor gave, its result, and a user who goes on at once."""
+    choice = await asked.choice(
         asking(
-            Message("system", "be brief"),
-            Message("developer", "be kind"),
-            Message("user", "hi", "ann"),
-            Message("assistant", "hello"),
-            Message("user", "and now?"),
+            "a first word",
+            Message("assistant", "assistant msg"),
+            "and then?",
+            calling(),
+            result("test-response"),
+            "continue the conversation",
         )
     )
 
-    assert isinstance(reply, Answer)
-    assert "and now?" in reply.choices[0].text
+    assert "continue the conversation" in choice.text
+    assert choice.finish_reason in REASONS
 
 
-async def test_a_stream_ends_in_the_answer_it_is_made_of(provider: Converse) -> None:
-    """Where a provider streams, the deltas joined are the answer's text; one that cannot answers whole."""
-    reply = await provider(asking(wants_stream=True))
-    if isinstance(reply, Answer):
-        whole = reply
-        text = whole.choices[0].text
-    else:
-        text = "".join([delta.text async for delta in reply])
-        whole = reply.answer
-        await reply.aclose()
-        await reply.aclose()
+async def test_an_assistants_text_and_tool_calls_stay_together(vendor: Asked) -> None:
+    """A turn with both reaches the vendor with both."""
+    await vendor.whole(asking("hi", calling(text="let me look"), result("test-response")))
 
-    assert text == whole.choices[0].text
-    assert "hello there" in text
+    sent = json.dumps(vendor.sent())
+    assert all(words in sent for words in ("let me look", "testfunc", "value", "test-response"))
 
 
-@pytest.mark.parametrize("component_type", [name for name in TYPES if "endpoint" in properties(name)])
-async def test_nobody_at_the_endpoint_is_unavailable(component_type: str, http: HttpClient) -> None:
-    """Every provider that has one says so in the same way, without the address or the key."""
-    settings = {"key": "sk-secret", "endpoint": f"http://127.0.0.1:{free_port()}", "model": "m-1"}
-    converse = providers.connect(component_type, settings, http)
+async def test_k6_a_tool_is_asked_for_and_its_result_answered(asked: Asked) -> None:
+    """The call has an id, the name and arguments; with its result the model goes on in words."""
+    question = asking("What is this open source project called?", tools=(PROJECT,))
+    choice = await asked.choice(question)
+    (call,) = choice.tool_calls
+    told = await asked.choice(
+        after(
+            question,
+            Message("assistant", choice.text, tool_calls=choice.tool_calls),
+            result("The open source project name is Dapr.", call.name, call.id),
+        )
+    )
 
-    with pytest.raises(ProviderUnavailable) as caught:
-        await converse(asking())
-    assert "the provider could not be reached" == caught.value.message
-
-
-def test_settings_are_matched_in_any_case(component_type: str, http: HttpClient, standin: Standin) -> None:
-    """Dapr's metadata names have no case; a value that cannot be read names its setting and nothing else."""
-    given = {"KEY": "sk-secret", "maxtokens": "many", "Endpoint": standin.url}
-
-    with pytest.raises(InvalidComponent, match="the setting maxTokens: ") as caught:
-        providers.connect(component_type, given, http)
-    assert "many" not in caught.value.message
-    assert "sk-secret" not in caught.value.message
+    assert call.id
+    assert ("get_project_name", "tool_calls") == (call.name, choice.finish_reason)
+    assert "repo_link" in call.arguments
+    assert told.text
 
 
-def test_every_setting_is_described(component_type: str) -> None:
-    """The schema that `make generate` wrote is the model's, and says what each setting means."""
-    schema = checks.settings_schemas()[component_type]
+@pytest.mark.parametrize("chosen", ["auto", "required", NamedTool("get_project_name")], ids=str)
+async def test_k7_a_tool_choice_is_taken(asked: Asked, chosen: ToolChoice) -> None:
+    """Auto, required and a name are answered with a call."""
+    choice = await asked.choice(asking("What is this called?", tools=(PROJECT,), tool_choice=chosen))
 
-    assert all("description" in setting for setting in schema["properties"].values())
-    assert schema == json.loads(json.dumps(providers.module_of(component_type).Settings.model_json_schema()))
-
-
-def test_an_unknown_type_is_refused() -> None:
-    """Nothing is imported for it."""
-    with pytest.raises(InvalidComponent, match=r"no provider conversation\.nobody"):
-        providers.module_of("conversation.nobody")
+    assert "get_project_name" == choice.tool_calls[0].name
 
 
-def test_generated_schemas_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
-    """`make check` fails when a provider's settings changed without `make generate`."""
-    assert 0 == generator.main(["--check"])
-    assert "" == capsys.readouterr().err
+async def test_k8_a_call_with_a_list_and_the_history_after_it(asked: Asked) -> None:
+    """The arguments fit the tool's schema, and its result as JSON is taken."""
+    question = asking("What's the status of my transaction T1001?", tools=(PAYMENT,))
+    choice = await asked.choice(question)
+    (call,) = choice.tool_calls
+    turn = Message("assistant", choice.text, tool_calls=choice.tool_calls)
+    told = await asked.choice(after(question, turn, result('{"status": "Paid"}', call.name, call.id)))
+
+    assert "transaction_id" in call.arguments
+    assert told.text
 
 
-def test_schemas_are_written_and_what_has_no_provider_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A changed, a missing and a left-over file are each named by `--check`, and put right without it."""
-    (tmp_path / "conversation.echo.json").write_text("{}")
-    (tmp_path / "conversation.gone.json").write_text("{}")
-    stale = generator.main(["--check"], tmp_path)
-    named = capsys.readouterr().err
-    written = generator.main([], tmp_path)
+async def test_k9_an_answer_fits_its_schema(vendor: Asked) -> None:
+    """Structured output, strict: JSON with every field, and the sum is right."""
+    choice = await vendor.choice(asking("What is 2+2? Provide your answer in JSON.", response_format=SUM))
 
-    assert (1, 0, 0) == (stale, written, generator.main(["--check"], tmp_path))
-    assert len(TYPES) + 1 == named.count("is not up to date: run make generate")
-    assert {f"{name}.json" for name in TYPES} == {path.name for path in tmp_path.iterdir()}
+    told = json.loads(choice.text)
+    assert SUM.schema
+    jsonschema.validate(told, SUM.schema)
+    assert 4 == told["result"]
+
+
+async def test_k10_a_long_prompt_may_be_kept(asked: Asked) -> None:
+    """Two questions after the same long instructions, with a retention, are both answered with usage."""
+    long = Message("system", "You are a calculator that explains itself. " * 100)
+    answers = [await asked.whole(asking(long, f"what is {n}+{n}?", prompt_cache_retention_s=86400)) for n in (2, 3)]
+
+    assert ["what is 2+2?", "what is 3+3?"] == [answer.choices[0].text.rsplit("\n")[-1] for answer in answers]
+    assert all(answer.usage and answer.usage.total_tokens > 0 for answer in answers)
+
+
+@pytest.mark.parametrize("tools", [(), (PROJECT,)], ids=["text", "tool"])
+async def test_a_stream_is_the_whole_answer_in_pieces(asked: Asked, tools: tuple[()]) -> None:
+    """Text, tool calls, reason, usage and model are those of the answer that comes at once; ids may be fresh."""
+    request = asking("say these five words please", tools=tools)
+    whole, pieces = await asked.whole(request), await streamed(asked.connect(), request)
+
+    assert shape(whole) == shape(pieces)
+
+
+def shape(answer: Answer) -> tuple[object, ...]:
+    """Return an answer without what differs between two of the same: ids, and what was read from a cache by then."""
+    choices = [
+        (one.text, one.finish_reason, one.raw_finish_reason, [(call.name, call.arguments) for call in one.tool_calls])
+        for one in answer.choices
+    ]
+    usage = answer.usage or Usage()
+    return (choices, usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens, answer.model)
