@@ -56,10 +56,7 @@ class Metrics:
             "parley_overhead_seconds", "That time without the wait for the provider.", OVERHEAD_S, "component"
         )
         self.provider = histogram(
-            "parley_provider_duration_seconds",
-            "The wait for the provider, all attempts together.",
-            REQUEST_S,
-            "component",
+            "parley_provider_duration_seconds", "The waits for the provider, together.", REQUEST_S, "component"
         )
         self.first_delta = histogram(
             "parley_time_to_first_delta_seconds", "Streams: until the first piece of text.", REQUEST_S, "component"
@@ -74,6 +71,19 @@ class Metrics:
         )
         self.store_errors = counter(
             "parley_store_errors_total", "Failed operations on the shared store; the cache falls open.", "operation"
+        )
+        self.retries = counter(
+            "parley_retries_total", "Attempts after a request's first, by what went before.", "component", "reason"
+        )
+        self.breaker = gauge("parley_breaker_state", "0 closed, 1 half-open, 2 open.", "component")
+        self.limited = counter(
+            "parley_limit_rejections_total", "Requests that found no slot for a call to the provider.", "component"
+        )
+        self.fallbacks = counter(
+            "parley_fallbacks_total", "Requests passed on: ok, failed, missing.", "component", "to", "outcome"
+        )
+        self.pii = counter(
+            "parley_pii_total", "Values replaced, of the prompt or the answer.", "component", "type", "direction"
         )
         self.components = gauge("parley_components", "Components by state: loaded, failed.", "state")
         self._build = gauge("parley_build_info", "1, with the version as a label.", "version")
@@ -142,6 +152,26 @@ class ComponentMetrics:
         prompt, completion = self._saved if saved else self._spent
         prompt.value += usage.prompt_tokens
         completion.value += usage.completion_tokens
+
+    def count_pii(self, direction: str, kind: str, times: int) -> None:
+        """Count values of one kind that were replaced on their way."""
+        self._metrics.pii.child(self._name, kind, direction).add(times)
+
+    def count_retry(self, reason: Reason) -> None:
+        """Count another attempt, after one that ended for `reason`."""
+        self._metrics.retries.child(self._name, reason).add()
+
+    def count_fallback(self, to: str, outcome: str) -> None:
+        """Count a request that turned to another component of the configuration."""
+        self._metrics.fallbacks.child(self._name, to, outcome).add()
+
+    def breaker_state(self) -> Value:
+        """Return where the breaker shows its state."""
+        return self._metrics.breaker.child(self._name)
+
+    def limit_rejections(self) -> Value:
+        """Return where the limit counts whom it refused."""
+        return self._metrics.limited.child(self._name)
 
     def count_cache(self, status: CacheStatus) -> None:
         """Count what the cache did with a request."""

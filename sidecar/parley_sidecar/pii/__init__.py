@@ -1,0 +1,66 @@
+"""Personal data in text: found by evidence, not by shape alone, and replaced by tokens. Used by `layers.scrub`.
+
+`spans` is a pure function on the standard library; its time grows with the text's length and with nothing else. Each
+module knows the values of one sort; all of them read the same `View`.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from parley_sidecar.pii.accounts import ibans
+from parley_sidecar.pii.births import births
+from parley_sidecar.pii.identity_codes import identity_codes
+from parley_sidecar.pii.kinds import Kind, Span, merged
+from parley_sidecar.pii.mails import mails
+from parley_sidecar.pii.networks import networks
+from parley_sidecar.pii.numbers import numbers
+from parley_sidecar.pii.places import places
+from parley_sidecar.pii.secret_words import secret_words
+from parley_sidecar.pii.spelled import spelled
+from parley_sidecar.pii.tokens import tokens
+from parley_sidecar.pii.view import View, view
+
+Detector = Callable[[View], Iterator[Span]]
+Naming = Callable[[Kind, str], str]
+"""From a value's kind and the value to what stands in its place."""
+
+DETECTORS: Final[tuple[Detector, ...]] = (
+    mails, networks, ibans, numbers, identity_codes, tokens, secret_words, births, places, spelled,
+)  # fmt: skip
+_UUID: Final = re.compile(r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b")
+
+
+def spans(text: str) -> list[Span]:
+    """Return where personal data stands in a text, in order and without overlaps."""
+    seen = view(text)
+    found = merged(seen.original(span for detect in DETECTORS for span in detect(seen)))
+    uuids = [one.span() for one in _UUID.finditer(text)] if found else []
+    return [span for span in found if not _is_part(span, uuids)] if uuids else found
+
+
+def _is_part(span: Span, uuids: list[tuple[int, int]]) -> bool:
+    """Say whether a value is but some digits of a UUID; a whole one may be a secret, for the words before it."""
+    return any(
+        start <= span.start and span.end <= end and (start, end) != (span.start, span.end) for start, end in uuids
+    )
+
+
+def replaced(text: str, found: list[Span], naming: Naming) -> str:
+    """Return the text with each span replaced by what `naming` says."""
+    pieces: list[str] = []
+    at = 0
+    for span in found:
+        pieces += text[at : span.start], naming(span.kind, text[span.start : span.end])
+        at = span.end
+    return "".join((*pieces, text[at:]))
+
+
+def token(kind: Kind, _value: str) -> str:
+    """Return Dapr's token: the kind, without a number."""
+    return f"<{kind}>"
+
+
+def mask(text: str) -> str:
+    """Return the text with tokens in place of personal data."""
+    return replaced(text, spans(text), token)

@@ -1,0 +1,76 @@
+"""Dates of birth: a date that words say somebody was born on. Any other date is not personal."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from parley_sidecar.pii.kinds import Span
+from parley_sidecar.pii.view import View
+
+_WORDS: Final = frozenset(
+    """dob born birth birthday birthdate dateofbirth geboren geb geburtsdatum geburtstag gebdatum né née nee naissance nacimiento
+    nací naci nacido nacida nació nato nata nascita nascimento nasci nascido nascida nasceu geboortedatum geboorte urodzony
+    urodzona urodzenia urodziny urodziłem urodziłam родился родилась рождения рожд народився народилася народження роден родена
+    раждане född födelsedatum fødselsdato født syntynyt syntymäaika narozen narozena narození született születési született
+    născut născută nașterii rođen rođena rođenja rojen rojena rojstva gimęs gimusi gimimo dzimis dzimusi dzimšanas sündinud
+    sünniaeg sünnikuupäev doğum doğumlu doğdum γεννήθηκα γεννήθηκε γέννησης γεννημένος जन्म जन्मतिथि ميلاد الميلاد المولود ولدت
+    تولد לידה נולד נולדה נולדתי sinh lahir kelahiran fæddur fædd fæðingardagur petsa kapanganakan alizaliwa kuzaliwa জন্ম""".split()
+)
+_GLUED: Final = (
+    "出生",
+    "生年月日",
+    "生まれ",
+    "誕生日",
+    "生日",
+    "생년월일",
+    "생일",
+    "출생",
+    "태어",
+    "เกิด",
+    "d.o.b",
+    "date_of_birth",
+    "dateofbirth",
+)
+_MONTH: Final = r"[^\W\d_]{3,12}\.?"
+_DATE: Final = re.compile(
+    r"(?<![0-9])(?:"
+    r"(?:19|20)[0-9]{2} ?[-/.年년] ?[0-9]{1,2} ?[-/.月월] ?[0-9]{1,2} ?[日일]?"
+    rf"|[0-9]{{1,2}} ?[-/. ] ?[0-9]{{1,2}} ?[-/. ] ?(?:(?:19|20)[0-9]{{2}}|[0-9]{{2}})(?![0-9])"
+    rf"|[0-9]{{1,2}}(?:st|nd|rd|th|er|º|°|ste|de|\.)?,? ?(?:(?:of|de|del|d['’])? ?)?-?{_MONTH}-?(?:,? ?(?:de|of|del))?,? ?'?(?:(?:19|20)[0-9]{{2}}|[0-9]{{2}}(?![0-9:]))"
+    r"|(?:19|20)[0-9]{6}(?![0-9])"
+    rf"|(?:19|20)[0-9]{{2}}[ -]{_MONTH}[ -][0-9]{{1,2}}(?![0-9])"
+    r")"
+)
+_MONTH_FIRST: Final = re.compile(
+    r"(?<![^\W_])(?:jan|feb|mar|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez|ene|abr|ago|dic|avr|juin|juil|août|déc|fév)[^\W\d_]{0,7}\.?"
+    r" [0-9]{1,2}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{2}",
+    re.IGNORECASE,
+)
+_DISTANCE: Final = 40
+"""How many characters may stand between the word and the date."""
+_BEFORE: Final = 60
+_BEHIND: Final = _DISTANCE + 36
+"""What is searched before and behind a word: the distance, and the longest date."""
+_BEHIND_WORDS: Final = re.compile(
+    r"\s?(?:生まれ|出生|생|geboren|geb\.|urodz|született|,? ?(?:is|was|=|\(|ist|est|es)[^\d\n]{0,14}(?:birth|dob|born|geburt|naissance|nacimiento))"
+)
+
+
+def births(view: View) -> Iterator[Span]:
+    """Return the dates of birth."""
+    if not view.has_digits or (view.words.isdisjoint(_WORDS) and not any(word in view.lower for word in _GLUED)):
+        return
+    for word in (*(view.words & _WORDS), *_GLUED):
+        at = view.lower.find(word)
+        while at >= 0:
+            yield from _around(view, at, at + len(word))
+            at = view.lower.find(word, at + len(word))
+
+
+def _around(view: View, start: int, end: int) -> Iterator[Span]:
+    """Return the dates that begin close behind a word, or end right before it."""
+    for pattern in (_DATE, _MONTH_FIRST):
+        for found in pattern.finditer(view.text, max(0, start - _BEFORE), end + _BEHIND):
+            behind = found.start() >= end and found.start() - end <= _DISTANCE
+            if behind or (found.end() <= start and _BEHIND_WORDS.match(view.lower, found.end())):
+                yield Span(found.start(), found.end(), "DATE_OF_BIRTH")

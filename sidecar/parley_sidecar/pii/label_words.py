@@ -1,0 +1,130 @@
+"""The words that name a value, by what they say it is. Used by `labels` alone; extend it by a word, not by code."""
+
+from typing import Final, Literal
+
+Label = Literal["phone", "card", "iban", "ssn", "id", "birth", "zip", "isbn", "ip", "wallet", "none"]
+"""`none` says that a number is something else: an order, a year, a port."""
+
+_WORDS: Final[dict[Label, str]] = {
+    "phone": """
+        phone phones telephone telefon telefono teléfono telefone téléphone tel tél tlf tfn telf fon fone phonenumber
+        mobile mobil móvil movil cell cellphone cellular handy handynummer mobilnummer mobiltelefon telefonnummer rufnummer
+        portable celular cellulare celulare whatsapp viber signal telegram fax sms text texted call called calling
+        dial ring rang reach contact hotline helpline landline msisdn ph mob msg callback
+        appelez appeler appelle joindre rappeler rappelez anrufen ruf rufen erreichbar erreichen anruf llamar llama llame
+        llámame llamame chiamare chiama chiamami ligar ligue telefonisch telefoonnummer bel bellen telefoon gsm puhelin
+        puhelinnumero soita telefonnr mobilnr ring puh sími telefonas telefons telefoni číslo telefonní telefón volejte
+        zadzwoń dzwoń komórka numer telefonu zadzwonić kontakttelefon hívjon telefonszám telefonul sunați tелефон телефон
+        телефону телефона тел моб мобильный мобильного звоните позвоните позвонить звони номер номеру дзвоніть
+        τηλέφωνο τηλ κινητό καλέστε telefonu cep ara arayın arayabilirsiniz telefonunuz telpon hp hubungi nomor nomer
+        telefonnya wa điện thoại gọi sđt dt هاتف الهاتف جوال الجوال موبايل اتصل الرقم واتساب تلفن موبایل טלפון הטלפון נייד התקשר להתקשר תתקשרו
+        zvaniet zvanīt helista helistage skambinkite skambinti paskambinkite numerem numerze numeru kom telemóvel tālrunis
+        telefons telefonas nomer бр обадете дзвоніть nazovite pokličite volajte zavolajte volejte ringe hringdu simu numéro numero número
+    """,
+    "card": """
+        card cards charge charged billed creditcard cardnumber cc ccn pan visa mastercard amex maestro discover jcb diners unionpay kreditkarte
+        kreditkartennummer karte kartennummer carte tarjeta carta cartão cartao credito crédito kort kortnummer kaart
+        creditcardnummer karta karty kartę kredit карта карты карту картой картка kartı kart kad kartu thẻ κάρτα
+        بطاقة البطاقة כרטיס कार्ड debit
+    """,
+    "iban": "iban",
+    "ssn": "ssn ssns itin socialsecurity socialsecuritynumber",
+    "id": """
+        nin nino nhs utr dni nie nif cif nuss nir insee sécu secu codice fiscale steuer steuerid steueridentifikationsnummer
+        steuernummer idnr ausweis ausweisnummer personalausweis personalausweisnummer pass passnummer reisepass reisepassnummer
+        passport passports passeport pasaporte passaporto passaporte paszport pasaport pas sozialversicherungsnummer svnr
+        versicherungsnummer rentenversicherungsnummer bsn burgerservicenummer rijksregisternummer rijksregister pesel nip regon
+        dowód dowodu personnummer personnr fødselsnummer fodselsnummer fnr cpr cprnr henkilötunnus hetu pps ppsn ahv avs
+        avsnummer rodné rodne rodného cnp egn егн jmbg oib emšo emso isikukood asmens personas kods amka αμκα afm αφμ
+        tckn kimlik tc инн снилс паспорт паспорта паспортные рнокпп іпн ипн cpf cnpj rg cuit cuil rut run curp rfc cédula
+        cedula cc nit ruc aadhaar aadhar uidai pan mynumber マイナンバー nric fin mykad ic nik ktp ktpnya cccd cmnd
+        tfn medicare ird nss license licence licencia führerschein fuehrerschein führerscheinnummer permis identity identidad identité identità identidade identification identificación identificacion
+        taxpayer steuerlich national tin vat legitimación matricule personalnummer taj adóazonosító szemeid citizen
+        الهوية هوية kitas sss philhealth umid npwp nid cnic nicop hkid bvn iqama
+        emirates kra huduma
+    """,
+    "birth": "dob birth born birthdate birthday",
+    "zip": "zip zipcode postcode postal postleitzahl plz",
+    "isbn": "isbn",
+    "ip": "ip ipv ips ipaddress",
+    "wallet": "wallet btc bitcoin eth ethereum litecoin ltc doge dogecoin xrp ripple tron trx solana sol cardano ada monero xmr",
+    "none": """
+        order orders invoice ticket timestamp port ports pid uid gid year years version build price prices total totals
+        subtotal amount sum cost costs page pages line lines error errors errno code codes status size bytes byte count
+        seed epoch sku item items product model serial tracking transaction txn reference ref batch part commit revision
+        rev job run task case room euro euros usd eur gbp dollars dollar ms seconds sec minutes hours days km kg meters
+        chapter section figure table issue pr merge request requests row rows column offset index length width height
+        checksum hash md5 sha score population budget revenue salary issn doi pmid bestellung bestellnummer rechnung
+        rechnungsnummer auftrag auftragsnummer kundennummer commande facture pedido factura ordine fattura encomenda
+        zamówienie заказ заказа счет сумма цена порт версия код latency duration elapsed memory mem cpu user_id tenant
+        zone shard node worker thread process build max min limit threshold timeout ttl interval rate counter sequence seq
+        lat lon lng latitude longitude coordinates coordinate pi version release
+    """,
+}
+WORDS: Final[dict[str, Label]] = {word: label for label, words in _WORDS.items() for word in words.split()}
+
+PAIRS: Final[dict[tuple[str, str], Label]] = {
+    ("social", "security"): "ssn",
+    ("social", "sec"): "ssn",
+    ("social", "insurance"): "id",
+    ("national", "insurance"): "id",
+    ("tax", "id"): "id",
+    ("tax", "number"): "id",
+    ("id", "number"): "id",
+    ("id", "card"): "id",
+    ("id", "no"): "id",
+    ("id", "nr"): "id",
+    ("tax", "file"): "id",
+    ("tax", "payer"): "id",
+    ("driver", "license"): "id",
+    ("sécurité", "sociale"): "id",
+    ("seguridad", "social"): "id",
+    ("personal", "number"): "id",
+    ("personal", "code"): "id",
+    ("national", "id"): "id",
+    ("my", "number"): "phone",
+    ("his", "number"): "phone",
+    ("her", "number"): "phone",
+    ("your", "number"): "phone",
+    ("contact", "number"): "phone",
+    ("phone", "number"): "phone",
+    ("mobile", "number"): "phone",
+    ("card", "number"): "card",
+    ("zip", "code"): "zip",
+    ("postal", "code"): "zip",
+    ("order", "number"): "none",
+    ("order", "no"): "none",
+    ("invoice", "number"): "none",
+    ("tracking", "number"): "none",
+    ("serial", "number"): "none",
+    ("part", "number"): "none",
+    ("account", "number"): "none",
+    ("date", "birth"): "birth",
+    ("numéro", "commande"): "none",
+}
+"""Two words that mean something together only."""
+
+CAPITALS: Final[dict[str, Label]] = {
+    "SIN": "id", "EIN": "id", "TIN": "id", "NAS": "id", "NI": "id", "DL": "id", "ID": "id", "RČ": "id", "NIN": "id",
+}  # fmt: skip
+"""Abbreviations that are other words, or none, in lower case."""
+
+ABBREVIATIONS: Final[tuple[tuple[str, Label], ...]] = (
+    ("c.c.", "id"), ("r.č.", "id"), ("t.c.", "id"), ("c.f.", "id"), ("n.i.", "id"), ("d.n.i.", "id"), ("c.i.", "id"),
+    ("n.i.f.", "id"), ("p.iva", "id"),
+)  # fmt: skip
+"""Letters with full stops between them."""
+
+IDEOGRAPHS: Final[tuple[tuple[str, Label], ...]] = (
+    ("电话", "phone"), ("電話", "phone"), ("手机", "phone"), ("手機", "phone"), ("携帯", "phone"), ("联系", "phone"),
+    ("聯絡", "phone"), ("号码", "phone"), ("전화", "phone"), ("휴대폰", "phone"), ("연락처", "phone"), ("핸드폰", "phone"),
+    ("拨打", "phone"), ("致电", "phone"), ("फोन", "phone"), ("फ़ोन", "phone"), ("मोबाइल", "phone"), ("कॉल", "phone"),
+    ("ফোন", "phone"), ("মোবাইল", "phone"), ("மொபைல்", "phone"), ("தொலைபேசி", "phone"), ("आधार", "id"), ("पैन", "id"),
+    ("पासपोर्ट", "id"), ("ת.ז", "id"), ('ת"ז', "id"), ("זהות", "id"), ("דרכון", "id"), ("कार्ड", "card"),
+    ("โทร", "phone"), ("เบอร์", "phone"), ("身份证", "id"), ("身分證", "id"), ("身份證", "id"), ("护照", "id"),
+    ("マイナンバー", "id"), ("個人番号", "id"), ("旅券", "id"), ("パスポート", "id"), ("주민", "id"), ("여권", "id"),
+    ("บัตรประชาชน", "id"), ("ประชาชน", "id"), ("卡号", "card"), ("信用卡", "card"), ("银行卡", "card"), ("カード", "card"),
+    ("카드", "card"), ("บัตรเครดิต", "card"), ("订单", "none"), ("注文", "none"), ("주문", "none"), ("邮编", "zip"),
+    ("郵便番号", "zip"),
+)  # fmt: skip
+"""Words of scripts that are written without spaces, or with endings glued on."""

@@ -1,0 +1,171 @@
+"""National identity numbers made of digits: by a shape that nothing else has, by check digits, or by their word.
+
+Source of the shapes and check digits: each authority's own description, as collected in the OECD's list of tax
+identification numbers.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from parley_sidecar.pii.check_digits import luhn, verhoeff, weighted
+from parley_sidecar.pii.kinds import Span
+from parley_sidecar.pii.runs import Run
+
+Check = Callable[[str], bool]
+
+
+def _month_day(month: str, day: str) -> bool:
+    return 1 <= int(month) <= 12 and 1 <= int(day) <= 31  # noqa: PLR2004 - the calendar
+
+
+def _year_first(digits: str) -> bool:
+    return _month_day(digits[2:4], digits[4:6])
+
+
+def _day_first(digits: str) -> bool:
+    return _month_day(digits[2:4], digits[:2])
+
+
+def _either(digits: str) -> bool:
+    """A date of six digits, in either order; women's months begin at 51, coordination days at 61."""
+    month, day = int(digits[2:4]), int(digits[4:6])
+    first = 1 <= month % 50 <= 12 and 1 <= day % 60 <= 31  # noqa: PLR2004
+    return first or _day_first(digits) or (1 <= month <= 12 and 41 <= int(digits[:2]) <= 71)  # noqa: PLR2004
+
+
+def _any(_digits: str) -> bool:
+    return True
+
+
+def _french(digits: str) -> bool:
+    return 97 - int(digits[:13]) % 97 == int(digits[13:]) and digits[0] in "123478"
+
+
+def _chinese(digits: str) -> bool:
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    return _month_day(digits[10:12], digits[12:14]) and "10X98765432"[weighted(digits[:17], weights) % 11] == digits[17]
+
+
+def _polish(digits: str) -> bool:
+    month = int(digits[2:4]) % 20
+    dated = 1 <= month <= 12 and 1 <= int(digits[4:6]) <= 31  # noqa: PLR2004
+    return dated and weighted(digits, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1)) % 10 == 0
+
+
+def _belgian(digits: str) -> bool:
+    number, check = int(digits[:9]), int(digits[9:])
+    return _year_first(digits) and check in {97 - number % 97, 97 - (number + 2_000_000_000) % 97}
+
+
+def _norwegian(digits: str) -> bool:
+    first = weighted(digits, (3, 7, 6, 1, 8, 9, 4, 5, 2, 1)) % 11
+    second = weighted(digits, (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)) % 11
+    return _day_first(digits) and first == 0 == second
+
+
+def _turkish(digits: str) -> bool:
+    numbers = [int(digit) for digit in digits]
+    tenth = (sum(numbers[0:9:2]) * 7 - sum(numbers[1:8:2])) % 10
+    return digits[0] != "0" and tenth == numbers[9] and sum(numbers[:10]) % 10 == numbers[10]
+
+
+def _baltic(digits: str) -> bool:
+    first = weighted(digits, (1, 2, 3, 4, 5, 6, 7, 8, 9, 1)) % 11
+    check = first if first < 10 else weighted(digits, (3, 4, 5, 6, 7, 8, 9, 1, 2, 3)) % 11 % 10  # noqa: PLR2004
+    return digits[0] in "3456" and _year_first(digits[1:]) and check == int(digits[10])
+
+
+def _brazilian(digits: str) -> bool:
+    def check(part: str) -> int:
+        rest = weighted(part, range(len(part) + 1, 1, -1)) * 10 % 11
+        return rest % 10
+
+    return len(set(digits)) > 1 and check(digits[:9]) == int(digits[9]) and check(digits[:10]) == int(digits[10])
+
+
+def _romanian(digits: str) -> bool:
+    rest = weighted(digits, (2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9)) % 11
+    return digits[0] in "125678" and _year_first(digits[1:]) and (1 if rest == 10 else rest) == int(digits[12])  # noqa: PLR2004
+
+
+def _balkan(digits: str) -> bool:
+    check = 11 - weighted(digits, (7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11
+    return _day_first(digits) and digits[4] in "90" and (check if check < 10 else 0) == int(digits[12])  # noqa: PLR2004
+
+
+def _south_african(digits: str) -> bool:
+    return _year_first(digits) and digits[10] in "012" and luhn(digits)
+
+
+def _eleven(digits: str) -> bool:
+    return (
+        _polish(digits)
+        or _belgian(digits)
+        or _norwegian(digits)
+        or _turkish(digits)
+        or _baltic(digits)
+        or _brazilian(digits)
+    )
+
+
+def _thirteen(digits: str) -> bool:
+    return _romanian(digits) or _balkan(digits) or _south_african(digits)
+
+
+_END: Final = r"(?![0-9A-Za-z]|[-.][0-9])"
+SHAPES: Final[tuple[tuple[str, Check], ...]] = (
+    (r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}", _any),  # Brazil, CPF
+    (r"[0-9]{2}\.[0-9]{3}\.[0-9]{3}/[0-9]{4}-[0-9]{2}", _any),  # Brazil, CNPJ
+    (r"756\.?[0-9]{4}\.?[0-9]{4}\.?[0-9]{2}", _any),  # Switzerland, AHV
+    (r"[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}", _any),  # Belgium
+    (r"[0-9]{6}-[1-8][0-9]{6}", _year_first),  # Korea
+    (r"[0-9]{6}[-+][0-9]{4}", _either),  # Sweden, Denmark
+    (r"(?:19|20)[0-9]{6}[-+][0-9]{4}", lambda digits: _either(digits[2:])),  # Sweden, with its century
+    (r"[0-9]{6}-[0-9]{5}", _day_first),  # Latvia
+    (r"[0-9]{6} ?/ ?[0-9]{3,4}", _either),  # Czechia, Slovakia
+    (r"[0-9]{3}-[0-9]{3}-[0-9]{3}[ -][0-9]{2}", _any),  # Russia, SNILS
+    (r"[0-9]-[0-9]{4}-[0-9]{5}-[0-9]{2}-[0-9]", _any),  # Thailand
+    (r"(?:2[03467]|3[034])-[0-9]{8}-[0-9]", _any),  # Argentina, CUIT
+    (r"[0-9]{1,2}\.[0-9]{3}\.[0-9]{3}-[0-9kK]", _any),  # Chile
+    (r"[1-7][0-9]{4}-[0-9]{7}-[0-9]", _any),  # Pakistan
+    (r"[0-9]{6}-[0-9]{2}-[0-9]{4}", _year_first),  # Malaysia
+    (r"[0-9]{3}-[0-9]{4}-[0-9]{7}-[0-9]", _any),  # United Arab Emirates
+    (r"[1278] [0-9]{2} (?:0[1-9]|1[0-2]|[2-9][0-9]) [0-9]{2} [0-9]{3} [0-9]{3}(?: [0-9]{2})?", _any),  # France
+    (r"[12][0-9]{2}(?:0[1-9]|1[0-2]|[2-9][0-9])[0-9]{10}", _french),
+    (r"[1-9][0-9]{5}(?:19|20)[0-9]{9}[0-9Xx]", lambda digits: _chinese(digits.upper())),  # China
+    (r"[2-9][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}", verhoeff),  # India, Aadhaar
+    (r"[0-9]{11}", _eleven),
+    (r"[0-9]{6} [0-9]{5}", _norwegian),
+    (r"[0-9]{13}", _thirteen),
+)
+"""No two of these match the same text, so the first that matches is the only one."""
+_SHAPE: Final = re.compile(f"(?:{'|'.join(f'({shape})' for shape, _ in SHAPES)}){_END}")
+_SHORTEST: Final = 9
+_LABELLED: Final = re.compile(r"[0-9](?:[ \-./]{0,2}[0-9]){4,19}(?:[ -]?[A-Za-z](?![A-Za-z0-9]))?(?![0-9])")
+_NOT_DIGITS: Final = re.compile(r"[^0-9Xx]")
+_FEWEST_LABELLED: Final = 6
+
+
+def national(run: Run, index: int) -> Span | None:
+    """Read a number of a shape, or with check digits, that only a national number has."""
+    group = run.groups[index]
+    if run.left(index) < _SHORTEST or run.label == "phone" or (run.glued and len(group.digits) > 10):  # noqa: PLR2004 - part of a name
+        return None
+    found = _SHAPE.match(run.view.text, group.start)
+    if found is None or found.lastindex is None:
+        return None
+    _, check = SHAPES[found.lastindex - 1]
+    if not check(_NOT_DIGITS.sub("", found.group())) or run.near(index) == "none":
+        return None
+    return Span(found.start(), found.end(), "NATIONAL_ID")
+
+
+def labelled(run: Run, index: int) -> Span | None:
+    """Read any digits after the word for a national number."""
+    if run.label != "id" or run.is_date(index):
+        return None
+    found = _LABELLED.match(run.view.text, run.groups[index].start)
+    if found is None or sum(map(str.isdigit, found.group())) < _FEWEST_LABELLED:
+        return None
+    return Span(found.start(), found.end(), "NATIONAL_ID")

@@ -1,0 +1,127 @@
+"""IP and MAC addresses, with the defanged forms of the first; versions, times and loopback are not personal."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from parley_sidecar.pii.kinds import Span
+from parley_sidecar.pii.view import View
+
+_DOT: Final = r"(?:\.|\s?[\[({]\s?(?:\.|dot)\s?[\])}]\s?|\sdot\s|\[?\.\]?)"
+_IPV4: Final = re.compile(
+    rf"[0-9](?<![0-9A-Za-z][0-9])(?<![0-9]\.[0-9])[0-9]{{0,2}}(?:{_DOT}[0-9]{{1,3}}){{3}}(?![0-9A-Za-z]|\.[0-9])",
+    re.IGNORECASE,
+)
+_OCTETS: Final = re.compile(r"[0-9]+")
+_MOST: Final = 255
+_PREFIX: Final = re.compile(r"/[0-9]{1,2}(?![0-9])")
+_VERSIONED: Final = re.compile(
+    r"(?:\b(?:v|ver|versions?|assemblyversion|fileversion|release|build|firmware|driver|assembly|oid|section|chapter|sdk"
+    r"|rev)[ .:=\"'(]{0,4}(?:is |to |from )?|[A-Za-z]/|==|~=|>=|@|[A-Za-z]-)\Z",
+    re.IGNORECASE,
+)
+_VERSION_REACH: Final = 20
+_HEADING: Final = re.compile(r" +[A-Z][a-z]")
+_MACS: Final = (
+    re.compile(
+        r":[0-9A-Fa-f]{2}:(?<=[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}:)(?:[0-9A-Fa-f]{2}:){3}[0-9A-Fa-f]{2}(?![0-9A-Za-z:])"
+    ),
+    re.compile(
+        r"-[0-9A-Fa-f]{2}-(?<=[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-)(?:[0-9A-Fa-f]{2}-){3}[0-9A-Fa-f]{2}(?![0-9A-Za-z-])"
+    ),
+    re.compile(r"\.[0-9A-Fa-f]{4}\.(?<=[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}(?![0-9A-Za-z.])"),
+)
+"""Each from its first separator on, which is what can be skipped to."""
+_SIX_CHARACTERS: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
+_SIX_REACH: Final = 5
+_NOBODY: Final = (0, 127, 255)
+"""First octets of nobody's address: unspecified, loopback, netmasks; and all of multicast. Source: RFC 6890."""
+_MULTICAST: Final = range(224, 240)
+_HEX_NAME: Final = 3
+"""An abbreviated address of fewer groups must begin like one: `a::b` is a name in C++."""
+
+
+def networks(view: View) -> Iterator[Span]:
+    """Return the addresses."""
+    if not view.has_digits:
+        return
+    if view.text.count(".") > 2 or "dot" in view.words:  # noqa: PLR2004 - an address has three
+        yield from _fours(view)
+    if view.text.count(":") > 1:
+        yield from _sixes(view.text)
+    yield from _hardware(view.text)
+
+
+def _hardware(text: str) -> Iterator[Span]:
+    for found in (found for pattern in _MACS for found in pattern.finditer(text)):
+        width = 4 if text[found.start()] == "." else 2
+        start = found.start() - width
+        value = text[start : found.end()]
+        glued = text[start - 1 : start] if start else ""
+        if not (glued.isalnum() or glued in {":", "-", "."} - {""}) and any(map(str.isdigit, value)):
+            yield Span(start, found.end(), "MAC_ADDRESS")
+
+
+def _fours(view: View) -> Iterator[Span]:
+    for found in _IPV4.finditer(view.text):
+        start, end = found.span()
+        octets = [int(octet) for octet in _OCTETS.findall(found.group())]
+        if max(octets) > _MOST or octets[0] in _NOBODY or octets[0] in _MULTICAST:
+            continue
+        if _VERSIONED.search(view.text, max(0, start - _VERSION_REACH), start):
+            continue
+        if not _is_heading(view.text, start, end, octets) and not _is_network(view.text, end, octets):
+            yield Span(start, end, "IP")
+
+
+def _is_heading(text: str, start: int, end: int, octets: list[int]) -> bool:
+    """Say whether a numbered heading begins here."""
+    begins = start == 0 or text[start - 1] == "\n" or text[max(0, start - 2) : start] == "# "
+    return begins and max(octets) < 30 and _HEADING.match(text, end) is not None  # noqa: PLR2004 - sections count up
+
+
+def _is_network(text: str, end: int, octets: list[int]) -> bool:
+    """Say whether a whole network is meant: a prefix length follows, and no bit of a host is set."""
+    prefix = _PREFIX.match(text, end)
+    if prefix is None:
+        return False
+    length = int(prefix.group()[1:])
+    return length < 32 and int.from_bytes(octets, "big") & ((1 << (32 - length)) - 1) == 0  # noqa: PLR2004 - its bits
+
+
+def _sixes(text: str) -> Iterator[Span]:
+    """Return the addresses around colons: the first colon has at most four digits before it."""
+    end = 0
+    at = text.find(":")
+    while at >= 0:
+        start = at
+        while start > max(end, at - _SIX_REACH) and text[start - 1] in "0123456789abcdefABCDEF":
+            start -= 1
+        found = _SIX_CHARACTERS.match(text, start)
+        end = at + 1
+        if (
+            found
+            and at - start < _SIX_REACH
+            and (start == 0 or not (text[start - 1].isalnum() or text[start - 1] == "."))
+        ):
+            end = max(end, found.end())
+            value = found.group().rstrip(".")
+            value = value[:-1] if value.endswith(":") and not value.endswith("::") else value
+            if _is_six(value) and not text[start + len(value) : start + len(value) + 1].isalnum():
+                yield Span(start, start + len(value), "IP")
+        at = text.find(":", end)
+
+
+def _is_six(text: str) -> bool:
+    if text.count(":") < 2:  # noqa: PLR2004 - the fewest there are
+        return False
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    if address.is_loopback or address.is_unspecified or "::" not in text:
+        return not (address.is_loopback or address.is_unspecified)
+    groups = [group for group in text.split(":") if group]
+    begins = len(groups[0]) > 2 and groups[0][0] in "23fF" and any(map(str.isdigit, text))  # noqa: PLR2004
+    return begins or len(groups) >= _HEX_NAME or "." in text

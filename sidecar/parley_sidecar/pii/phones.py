@@ -1,0 +1,141 @@
+"""Phone numbers: a country code, a grouping that only phones have, or a phone's word before any digits."""
+
+import re
+from typing import Final
+
+from parley_sidecar.pii.kinds import Span
+from parley_sidecar.pii.runs import Run
+
+_COUNTRY: Final = re.compile(
+    r"1|7|2[07]|3[0123469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"
+    r"|21[1-368]|22[0-9]|23[0-9]|24[0-9]|25[0-8]|26[0-9]|29[0179]|35[0-9]|37[0-8]|38[0-35-79]|42[013]|50[0-9]|59[0-9]"
+    r"|67[02-9]|68[0-35-9]|69[0-2]|800|808|85[02356]|87[0-46]|88[0-368]|96[0-8]|97[0-79]|99[2-689]"
+)
+"""Country calling codes. Source: ITU-T E.164, list of assigned codes."""
+_LONGEST: Final = {
+    "1": 11, "7": 11, "33": 11, "34": 11, "31": 11, "32": 11, "41": 11, "45": 10, "47": 10, "48": 11, "30": 12,
+    "44": 12, "46": 12, "61": 11, "65": 10, "91": 12, "90": 12, "86": 13, "82": 12, "81": 12, "27": 11, "51": 11,
+    "56": 11, "57": 12,
+}  # fmt: skip
+"""Digits with the country code, where the plan has one length."""
+_ANY_LENGTH: Final = 13
+_FEWEST: Final = 7
+_TABLE: Final = 5
+"""More groups than this, all of one length, are a table or a dump."""
+_EXTENSION: Final = re.compile(
+    r"[ ,;/-]{0,3}(?:ext(?:ension)?\.?|x|доб\.?|poste|durchwahl|int\.?)[ :.]?[0-9]{1,6}(?![0-9])", re.IGNORECASE
+)
+_SHAPED: Final = re.compile(
+    r"(?:1[-. ])?(?:\([2-9][0-9]{2}\)[-. ]{0,2}|[2-9][0-9]{2}[-. /])"  # Americas
+    r"[0-9]{3}[-. ]?[0-9]{4}(?![0-9]|[-.][0-9])"
+    r"|[78][ -]?\(?[3-9][0-9]{2}\)?[ -]?[0-9]{3}[ -][0-9]{2}[ -]?[0-9]{2}(?![0-9])"  # Russia
+    r"|1[3-9][0-9][ -][0-9]{4}[ -][0-9]{4}(?![0-9])"  # China
+    r"|\([0-9]{2,5}\)[ -]?[0-9]{2,5}(?:[ .-][0-9]{2,5}){0,3}(?![0-9])"  # an area code in brackets
+)
+_SEPARATORS: Final = frozenset(" -./") | {
+    " (",
+    ") ",
+    "(",
+    ")",
+    ")-",
+    "-(",
+    " - ",
+    "  ",
+    ". ",
+    ") (",
+    "/ ",
+    " / ",
+    " (0",
+    ")(",
+}
+
+
+def international(run: Run, index: int) -> Span | None:
+    """Read a + (or 00) and a country code."""
+    group = run.groups[index]
+    sign = run.view.text[group.lead : group.start]
+    doubled = group.digits.startswith("00") and len(group.digits) > 2  # noqa: PLR2004 - 00 alone is in `zero`
+    if "+" not in sign and not doubled:
+        return None
+    digits = run.joined(index, min(index + 7, len(run.groups) - 1))[2 if doubled else 0 :]
+    code = _COUNTRY.match(digits)
+    if code is None:
+        return None
+    longest = _longest(digits) + (2 if doubled else 0)
+    end = _extent(run, index, longest)
+    total = len(run.joined(index, end))
+    if total < _FEWEST + (3 if doubled else 0) or (doubled and end == index and run.label != "phone"):
+        return None
+    return _span(run, index, end)
+
+
+def shaped(run: Run, index: int) -> Span | None:
+    """Read a grouping of one country: the Americas', Russia's, China's, an area code in brackets."""
+    group = run.groups[index]
+    if run.glued or run.left(index) <= _FEWEST or (index and run.view.text[group.lead - 1] in "-."):
+        return None
+    found = _SHAPED.match(run.view.text, group.lead)
+    if found is None or sum(map(str.isdigit, found.group())) <= _FEWEST or run.near(index) == "none":
+        return None
+    return Span(group.lead, _with_extension(run, found.end()), "PHONE_NUMBER")
+
+
+def _is_in_pairs(run: Run, index: int) -> bool:
+    """Say whether a number is written two digits at a time, as in France."""
+    return len(run.groups[index].digits) == len(_next(run, index)) == len("00")
+
+
+def zero(run: Run, index: int) -> Span | None:
+    """Read a national number: a leading zero, and two to five groups that are no date."""
+    group = run.groups[index]
+    if not group.digits.startswith("0") or not 2 <= len(group.digits) <= 5 or run.glued or run.is_date(index):  # noqa: PLR2004
+        return None
+    if len(run.groups) > _TABLE and len({len(one.digits) for one in run.groups}) == 1:
+        return None
+    end = _extent(run, index, 10 if _is_in_pairs(run, index) else 12)
+    total = len(run.joined(index, end))
+    if end == index or not total >= 9 or min(len(one.digits) for one in run.groups[index + 1 : end + 1]) < 2:  # noqa: PLR2004
+        return None
+    return None if run.near(index) == "none" else _span(run, index, end)
+
+
+def labelled(run: Run, index: int) -> Span | None:
+    """Read any digits after a phone's word."""
+    if run.label != "phone" or run.is_date(index):
+        return None
+    end = _extent(run, index, _ANY_LENGTH)
+    if len(run.joined(index, end)) < _FEWEST - 1:
+        return None
+    return _span(run, index, end)
+
+
+def _next(run: Run, index: int) -> str:
+    return run.groups[index + 1].digits if index + 1 < len(run.groups) else ""
+
+
+def _longest(digits: str) -> int:
+    return _LONGEST.get(digits[:1]) or _LONGEST.get(digits[:2]) or _ANY_LENGTH
+
+
+def _extent(run: Run, first: int, most: int) -> int:
+    """Return the last group of a number: no more digits than that, and separators that belong together."""
+    end, seen = first, ""
+    for index, total in run.totals(first, most):
+        if index == first:
+            continue
+        separator = run.separator(index)
+        if separator not in _SEPARATORS:
+            break
+        if separator == " " and seen[-1:] in {"-", "."} and total > 9:  # noqa: PLR2004 - another number follows
+            break
+        end, seen = index, seen + separator
+    return end
+
+
+def _span(run: Run, first: int, last: int) -> Span:
+    return Span(run.groups[first].lead, _with_extension(run, run.groups[last].end), "PHONE_NUMBER")
+
+
+def _with_extension(run: Run, end: int) -> int:
+    extension = _EXTENSION.match(run.view.text, end)
+    return extension.end() if extension else end

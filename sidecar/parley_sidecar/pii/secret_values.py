@@ -1,0 +1,89 @@
+"""Whether what stands behind a secret's word is one, or code, a placeholder or a part of a sentence. Used by `secret_words`."""
+
+import re
+from typing import Final
+
+_PLACEHOLDER: Final = re.compile(
+    r"(?i)^(?:<|\{|\[|\(|\\|%[s(]|%[a-z_]+%$|\$[{(]|\$(?-i:[A-Z_][A-Z0-9_]*|[a-z_]+)$|x{3,}|\*{3,}|\.{3}|-{3,}|#$|@[a-z]+$"
+    r"|(?:os|env|process|config|settings|self|this|request|req|args|ctx|secrets|vars|var|data|input|params|options|props"
+    r"|user|std|string|getenv|ref|vault|file|arn|https?)[.:(\[]|your|my[-_](?![0-9])|example|change[-_]?(?:me|this|it)|replace|insert|todo"
+    r"|dummy|test$|none|null|nil|true|false|undefined|optional|secretkeyref|valuefrom)"
+    r"|\.\.\.|\$\{|\{\{|%s|\*{4}|redacted|placeholder|(?<![a-z])example(?![a-z])|your[-_]|[-_]here$|\($"
+)
+_COMMON: Final = frozenset(
+    """password passwort contraseña senha secret token key value text field bearer basic opaque required incorrect invalid wrong
+    correct expired missing empty changed reset forgotten strong weak secure encrypted hashed protected stored valid number
+    letter name admin user username postgres root guest default postgresql mysql redis rabbitmq unknown too not string str int
+    bytes never always also here there what that this case-sensitive up-to-date plain-text plaintext json yaml hidden
+    disabled enabled environment sha256 sha512 argon2id bcrypt oauth2 base64 hs256 rs256 utf-8 utf8 md5""".split()
+)
+_PATH: Final = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|->|\?\.)[A-Za-z_$][\w$]*)+[;,)]?$")
+_NAME: Final = re.compile(r"[^\W\d](?:[^\W\d]|[$-])*[;,)]?$|\$[A-Za-z_]+$")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")
+_HEX: Final = re.compile(r"[0-9a-f]+$")
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}:[0-9]{2}")
+_SPECIAL: Final = re.compile(r"[^\w\s.,;:!?'\"/()-]|[!?][^!?.]|_")
+_HUMP: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_VOWELS: Final = frozenset("aeiouAEIOU")
+_SHORTEST: Final = 4
+_SHORTEST_TOKEN: Final = 8
+_LONG: Final = 20
+_SHORT_HUMP: Final = 2.6
+_FEW_VOWELS: Final = 0.25
+
+
+def is_password(value: str, *, quoted: bool) -> bool:
+    """Say whether a value that is assigned to a password is one; unquoted names are variables."""
+    if len(value) < _SHORTEST or _never(value):
+        return False
+    if quoted:
+        return " " not in value or _has_digit(value)
+    return _PATH.match(value) is None and (_NAME.match(value) is None or _is_random(value))
+
+
+def is_said(value: str) -> bool:
+    """Say whether the word after "the password is" is one: no word of a sentence has digits or signs within."""
+    if len(value) < _SHORTEST or _never(value) or _TIME.match(value):
+        return False
+    return (
+        _has_digit(value)
+        or _SPECIAL.search(value) is not None
+        or (value.count("-") > 1 and len(value) >= _LONG - 4)
+        or _is_random(value)
+    )
+
+
+def is_token(value: str) -> bool:
+    """Say whether a value that is assigned to a token or an API key is one."""
+    if len(value) < _SHORTEST_TOKEN or " " in value or _never(value) or _TIME.match(value):
+        return False
+    if value.isdigit() or _PATH.match(value) or _NAME.match(value):
+        return _is_random(value)
+    return _has_digit(value) or len(value) > _LONG
+
+
+def is_key(value: str) -> bool:
+    """Say whether the value of a mere "key" is a secret: long and random, no hash, no identifier."""
+    if len(value) < _LONG or " " in value or _never(value) or _UUID.match(value) or _HEX.match(value):
+        return False
+    return (
+        _has_digit(value) and not value.islower() and not value.isupper() and ":" not in value and "/" not in value[:8]
+    )
+
+
+def _never(value: str) -> bool:
+    return _PLACEHOLDER.search(value) is not None or value.lower().rstrip(".,;:!") in _COMMON
+
+
+def _has_digit(value: str) -> bool:
+    return any(map(str.isdigit, value))
+
+
+def _is_random(value: str) -> bool:
+    """Say whether letters change case as no name does: in short humps, or almost without vowels."""
+    if len(value) < _SHORTEST_TOKEN or value[1:].islower() or value.isupper() or not value.isascii() or "." in value:
+        return False
+    humps = _HUMP.findall(value)
+    letters = sum(map(len, humps))
+    vowels = sum(character in _VOWELS for character in value)
+    return letters > 0 and (letters / len(humps) < _SHORT_HUMP or vowels / letters < _FEW_VOWELS)
