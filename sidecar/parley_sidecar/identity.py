@@ -12,9 +12,9 @@ import msgspec
 
 from parley_crds import checks
 from parley_crds.component import Component
-from parley_sidecar.model import ConverseRequest
+from parley_sidecar.model import ConverseRequest, Message, NamedTool
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 """Changes with the form of keys or stored answers, so that older entries are never met."""
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
@@ -37,15 +37,27 @@ class Identity:
         overrides = request.overrides
         payer = overrides.key and hmac.digest(self._partition, overrides.key.encode(), "sha256")
         document = (
-            [(message.role, message.text, message.name) for message in request.messages],
+            [_message(message) for message in request.messages],
             request.temperature,
             request.max_tokens,
             dict(request.parameters),
             overrides.model,
             overrides.endpoint,
             payer,
+            _tools(request) if request.tools or request.tool_choice else None,
+            request.response_format,
         )
         return hashlib.sha256(self._partition + _ENCODER.encode(document)).digest()
+
+
+def _message(message: Message) -> tuple[object, ...]:
+    said = (message.role, message.text, message.name)
+    return (*said, message.tool_calls, message.tool_call_id) if message.tool_calls or message.tool_call_id else said
+
+
+def _tools(request: ConverseRequest) -> tuple[object, ...]:
+    choice = request.tool_choice
+    return request.tools, ["tool", choice.name] if isinstance(choice, NamedTool) else choice
 
 
 def _secret_settings(component_type: str) -> frozenset[str]:

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from parley_crds import checks, durations
@@ -13,9 +13,15 @@ from parley_crds.names import RESERVED_VARIABLES
 from parley_sidecar import providers
 from parley_sidecar.errors import InvalidComponent
 from parley_sidecar.http_client import HttpClient
+from parley_sidecar.layers.attempt import AttemptLayer, AttemptLimits
+from parley_sidecar.layers.breaker import BreakerLayer, BreakerPolicy
 from parley_sidecar.layers.cache import CacheLayer
+from parley_sidecar.layers.deadline import DeadlineLayer
+from parley_sidecar.layers.fallback import FallbackLayer, Find
+from parley_sidecar.layers.limit import LimitLayer
 from parley_sidecar.layers.observe import ObserveLayer
-from parley_sidecar.layers.timeout import TimeoutLayer
+from parley_sidecar.layers.retry import Pace, RetryLayer, RetryPolicy
+from parley_sidecar.layers.scrub import ScrubLayer
 from parley_sidecar.metrics import Metrics
 from parley_sidecar.model import Answer, Converse, ConverseRequest, Layer
 from parley_sidecar.stores import Stores
@@ -41,6 +47,8 @@ class Pipeline:
     converse: Converse
     has_endpoint: bool
     """Whether the provider has an `endpoint`, so that a request's override of it means something."""
+    core: Converse | None = None
+    """Its inner half: what the fallback of another component asks."""
 
     async def answer(self, request: ConverseRequest) -> Answer:
         """Ask, and read a stream to its end; for doors that do not stream."""
@@ -73,26 +81,61 @@ class Pipeline:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def build(component: Component, surroundings: Surroundings) -> Pipeline:
-    """Build a component's pipeline, outermost layer first.
+def _none_other(_: str) -> Converse | None:
+    return None
+
+
+def build(component: Component, surroundings: Surroundings, find: Find = _none_other) -> Pipeline:
+    """Build a component's pipeline; `find` looks up the core of another one, at each request that falls back.
 
     Raises:
         InvalidComponent: when its settings cannot be used; the message never holds a setting's value.
     """
     settings = _settings(component, surroundings.environ)
     resolved = component.model_copy(update={"settings": settings})
-    converse = providers.connect(component.type, settings, surroundings.http)
-    for layer in reversed(tuple(_layers(resolved, surroundings))):
-        converse = layer(converse)
+    provider = providers.connect(component.type, settings, surroundings.http)
+    core = _folded(_inner_layers(resolved, surroundings), provider)
+    converse = _folded(_outer_layers(resolved, surroundings, find), core)
     schema = checks.settings_schemas().get(component.type, {})
-    return Pipeline(component, converse, has_endpoint="endpoint" in schema.get("properties", {}))
+    return Pipeline(component, converse, has_endpoint="endpoint" in schema.get("properties", {}), core=core)
 
 
-def _layers(component: Component, surroundings: Surroundings) -> Iterator[Layer]:
-    """THE ORDER. A layer that is not configured is left out."""
-    yield lambda inner: ObserveLayer(inner, surroundings.metrics.component(component.name))
+def _outer_layers(component: Component, surroundings: Surroundings, find: Find) -> Iterator[Layer]:
+    """THE ORDER, outermost first: what stands around a whole request. A layer that is not configured is left out."""
+    metrics, resilience = surroundings.metrics.component(component.name), component.resilience
+    yield lambda inner: ObserveLayer(inner, metrics)
+    yield lambda inner: ScrubLayer(inner, metrics.count_pii)
     yield lambda inner: CacheLayer(inner, component, surroundings.stores, surroundings.app_id)
-    yield lambda inner: TimeoutLayer(inner, durations.seconds(component.resilience.timeout))
+    yield lambda inner: DeadlineLayer(inner, durations.seconds(resilience.timeout))
+    if resilience.fallback:
+        yield lambda inner: FallbackLayer(inner, resilience.fallback, find, metrics.count_fallback)
+
+
+def _inner_layers(component: Component, surroundings: Surroundings) -> Iterator[Layer]:
+    """THE ORDER, continued: what stands around the provider, whichever component's request it is."""
+    metrics, resilience = surroundings.metrics.component(component.name), component.resilience
+    if resilience.retries:
+        retrying = RetryPolicy(resilience.retries, durations.seconds(resilience.retry_max_wait))
+        yield lambda inner: RetryLayer(inner, retrying, metrics.count_retry, Pace())
+    if resilience.breaker_faults:
+        breaking = BreakerPolicy(resilience.breaker_faults, durations.seconds(resilience.breaker_pause))
+        yield lambda inner: BreakerLayer(inner, breaking, metrics.breaker_state())
+    if slots := resilience.concurrency:
+        yield lambda inner: LimitLayer(inner, slots, metrics.limit_rejections())
+    yield lambda inner: AttemptLayer(inner, _attempt_limits(component))
+
+
+def _folded(layers: Iterable[Layer], converse: Converse) -> Converse:
+    for layer in reversed(tuple(layers)):
+        converse = layer(converse)
+    return converse
+
+
+def _attempt_limits(component: Component) -> AttemptLimits:
+    resilience = component.resilience
+    first = resilience.timeout if resilience.attempt_timeout is None else resilience.attempt_timeout
+    idle = resilience.idle_timeout
+    return AttemptLimits(durations.seconds(first), None if idle is None else durations.seconds(idle))
 
 
 def _settings(component: Component, environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from parley_crds.component import Component
 from parley_sidecar import pipeline
 from parley_sidecar.edges import contained
 from parley_sidecar.errors import ComponentNotFound, NoComponentsYet, ParleyError
+from parley_sidecar.model import Converse
 from parley_sidecar.pipeline import Pipeline, Surroundings
 
 WAIT_S = 1.0
@@ -80,7 +81,12 @@ class Registry:
         if last_good and last_good.component.version == component.version:
             return last_good
         await asyncio.sleep(0)
-        return pipeline.build(component, self._surroundings)
+        return pipeline.build(component, self._surroundings, self._core)
+
+    def _core(self, component_name: str) -> Converse | None:
+        """Find what another component's fallback asks: whatever is loaded by then, all of it this application's."""
+        found = self._pipelines.get(component_name)
+        return found.core if found else None
 
     def _swap(self, built: Mapping[str, Pipeline], failed: Mapping[str, str]) -> None:
         self._pipelines, self._loaded = MappingProxyType(built), True

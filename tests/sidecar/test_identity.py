@@ -10,12 +10,25 @@ from hypothesis import strategies as st
 from parley_crds.component import Component
 from parley_crds.resource import Cache
 from parley_sidecar.identity import Identity
-from parley_sidecar.model import CachePolicy, ConverseRequest, Message, Overrides, Trace
+from parley_sidecar.model import (
+    CachePolicy,
+    ConverseRequest,
+    Message,
+    NamedTool,
+    Overrides,
+    ResponseFormat,
+    Tool,
+    ToolCall,
+    Trace,
+)
 
 GPT = Component(
     name="gpt", namespace="shop", type="conversation.openai", version="1", settings={"key": "sk-1", "model": "a"}
 )
 HELLO = ConverseRequest((Message("user", "hello"),), Trace("1"), parameters={"a": 1, "b": [1, 2]})
+
+
+WEATHER = Tool("weather", "what it is like outside", {"type": "object", "properties": {"city": {"type": "string"}}})
 
 
 def key(request: ConverseRequest = HELLO, component: Component = GPT, app_id: str = "web") -> bytes:
@@ -38,26 +51,36 @@ def test_what_does_not_alter_the_answer_does_not_alter_the_key(other: ConverseRe
     assert key() == key(other)
 
 
-@pytest.mark.parametrize(
-    "difference",
-    [
-        {"messages": (Message("user", "hello!"),)},
-        {"messages": (Message("system", "hello"),)},
-        {"messages": (Message("user", "hello", "ann"),)},
-        {"messages": (Message("user", "hello"), Message("user", ""))},
-        {"temperature": 0.0},
-        {"max_tokens": 5},
-        {"parameters": {"a": 2, "b": [1, 2]}},
-        {"parameters": {"a": 1, "b": [2, 1]}},
-        {"overrides": Overrides(model="b")},
-        {"overrides": Overrides(key="sk-2")},
-        {"overrides": Overrides(key="sk-2", endpoint="http://else")},
-    ],
-    ids=str,
-)
+DIFFERENCES: list[dict[str, Any]] = [
+    {"messages": (Message("user", "hello!"),)},
+    {"messages": (Message("system", "hello"),)},
+    {"messages": (Message("user", "hello", "ann"),)},
+    {"messages": (Message("user", "hello"), Message("user", ""))},
+    {"messages": (Message("user", "hello", tool_calls=(ToolCall("1", "f", "{}"),)),)},
+    {"messages": (Message("tool", "hello", tool_call_id="1"),)},
+    {"tools": (WEATHER,)},
+    {"tools": (WEATHER,), "tool_choice": "required"},
+    {"tools": (WEATHER,), "tool_choice": NamedTool("required")},
+    {"tools": (replace(WEATHER, parameters={"type": "object"}),)},
+    {"tool_choice": "none"},
+    {"response_format": ResponseFormat()},
+    {"response_format": ResponseFormat({"type": "object"})},
+    {"temperature": 0.0},
+    {"max_tokens": 5},
+    {"parameters": {"a": 2, "b": [1, 2]}},
+    {"parameters": {"a": 1, "b": [2, 1]}},
+    {"overrides": Overrides(model="b")},
+    {"overrides": Overrides(key="sk-2")},
+    {"overrides": Overrides(key="sk-2", endpoint="http://else")},
+]
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=str)
 def test_what_alters_the_answer_alters_the_key(difference: dict[str, Any]) -> None:
     """Two requests that differ in one of these never share an answer."""
-    assert key() != key(replace(HELLO, **difference))
+    others = [replace(HELLO, **other) for other in DIFFERENCES if other is not difference]
+
+    assert key(replace(HELLO, **difference)) not in {key(), *map(key, others)}
 
 
 def test_the_provider_key_chooses_who_pays_not_what_is_answered() -> None:

@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 
-from parley_crds.resource import Cache
+from parley_crds.resource import Cache, Resilience
 from parley_sidecar.errors import InvalidComponent, ParleyError, ProviderRefused, RateLimited
+from parley_sidecar.layers.attempt import AttemptLayer
+from parley_sidecar.layers.breaker import BreakerLayer
 from parley_sidecar.layers.cache import CacheLayer
+from parley_sidecar.layers.deadline import DeadlineLayer
+from parley_sidecar.layers.fallback import FallbackLayer
+from parley_sidecar.layers.limit import LimitLayer
 from parley_sidecar.layers.observe import ObserveLayer
-from parley_sidecar.layers.timeout import TimeoutLayer
+from parley_sidecar.layers.retry import RetryLayer
+from parley_sidecar.layers.scrub import ScrubLayer
 from parley_sidecar.model import Answer, Choice, ConverseRequest, Delta, Message, Reply, Trace
 from parley_sidecar.pipeline import Pipeline, build
 from tests.sidecar.running import component, surroundings
@@ -37,16 +43,50 @@ async def test_a_component_answers() -> None:
     assert ("one two", "length") == (answer.choices[0].text, answer.choices[0].finish_reason)
 
 
-async def test_the_layers_stand_in_their_order() -> None:
-    """From the outermost: observe, cache, timeout."""
-    async with surroundings() as shared:
-        layer: Any = build(component(), shared).converse
-        kinds = []
-        while type(layer).__module__.startswith("parley_sidecar.layers"):
-            kinds.append(type(layer))
-            layer = next(value for name, value in vars(layer).items() if name in {"inner", "_inner"})
+def kinds_of(layer: Any) -> list[type]:
+    """Return the classes of the layers, from the outermost."""
+    kinds: list[type] = []
+    while type(layer).__module__.startswith("parley_sidecar.layers"):
+        kinds.append(type(layer))
+        layer = vars(layer)["_inner"]
+    return kinds
 
-    assert [ObserveLayer, CacheLayer, TimeoutLayer] == kinds
+
+async def test_the_layers_stand_in_their_order() -> None:
+    """From the outermost, with everything configured; the core is the inner half, which others fall back to."""
+    everything = Resilience(retries=2, breaker_faults=5, concurrency=8, fallback=["b"])
+    inner = [RetryLayer, BreakerLayer, LimitLayer, AttemptLayer]
+    async with surroundings() as shared:
+        built = build(component(resilience=everything), shared)
+
+    assert [ObserveLayer, ScrubLayer, CacheLayer, DeadlineLayer, FallbackLayer, *inner] == kinds_of(built.converse)
+    assert inner == kinds_of(built.core)
+
+
+async def test_what_is_not_configured_is_left_out() -> None:
+    """A component without retries, breaker, limit and fallback does not pay for them."""
+    async with surroundings() as shared:
+        built = build(component(resilience=Resilience(retries=0, breaker_faults=0)), shared)
+
+    assert [ObserveLayer, ScrubLayer, CacheLayer, DeadlineLayer, AttemptLayer] == kinds_of(built.converse)
+
+
+@pytest.mark.parametrize(
+    ("given", "first_s", "idle_s"),
+    [
+        ({}, 60.0, None),
+        ({"timeout": "10s"}, 10.0, None),
+        ({"attempt_timeout": "5s", "idle_timeout": "500ms"}, 5.0, 0.5),
+    ],
+)
+async def test_an_attempt_has_the_whole_time_unless_given(
+    given: dict[str, Any], first_s: float, idle_s: float | None
+) -> None:
+    """Limits on an attempt are the component's, and where it has none, the whole's."""
+    async with surroundings() as shared:
+        layer: Any = build(component(resilience=Resilience(retries=0, breaker_faults=0, **given)), shared).core
+
+    assert (first_s, idle_s) == (layer._limits.first_s, layer._limits.idle_s)
 
 
 @pytest.mark.parametrize(("kind", "has"), [("conversation.openai", True), ("conversation.echo", False)])

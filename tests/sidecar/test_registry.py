@@ -2,7 +2,9 @@
 
 import pytest
 
-from parley_sidecar.errors import ComponentNotFound, NoComponentsYet
+from parley_crds.resource import Cache, Resilience
+from parley_sidecar.errors import ComponentNotFound, NoComponentsYet, ProviderUnavailable
+from parley_sidecar.model import ConverseRequest, Message, Trace
 from parley_sidecar.registry import Registry
 from tests.sidecar.running import component, surroundings
 
@@ -102,3 +104,69 @@ async def test_states_are_counted() -> None:
         states = shared.metrics.components.children
 
     assert {("loaded",): 1.0, ("failed",): 1.0} == {state: child.value for state, child in states.items()}
+
+
+def asking() -> ConverseRequest:
+    """Return a request."""
+    return ConverseRequest((Message("user", "one two three"),), Trace("1"))
+
+
+AWAY = component(
+    "gpt",
+    "conversation.openai",
+    settings={"key": "k", "endpoint": "http://127.0.0.1:9/v1"},
+    resilience=Resilience(retries=0, fallback=["other"]),
+    cache=Cache(ttl="10m"),
+)
+"""Nothing listens there; it falls back to `other`."""
+
+
+async def test_a_fallback_is_found_when_it_is_needed() -> None:
+    """Another component of this application steps in, in whichever version is loaded by then, and not before."""
+    async with surroundings() as shared:
+        registry = Registry(shared)
+        await registry.replace([AWAY])
+        asked = registry.get("gpt")
+        with pytest.raises(ProviderUnavailable):
+            await asked.answer(asking())
+        texts = []
+        for settings in ({"maxtokens": "1"}, {"maxtokens": "2"}):
+            await registry.replace([AWAY, component("other", settings=settings)])
+            texts.append((await asked.answer(asking())).choices[0].text)
+        await registry.replace([AWAY])
+
+        with pytest.raises(ProviderUnavailable):
+            await asked.answer(asking())
+
+    assert ["one", "one two"] == texts
+
+
+async def test_a_fallbacks_answer_is_not_kept() -> None:
+    """Neither the cache of the one that was asked nor that of the one that answered has it."""
+    async with surroundings() as shared:
+        registry = Registry(shared)
+        await registry.replace([AWAY, component("other", cache=Cache(ttl="10m"))])
+        first, second = asking(), asking()
+
+        await registry.get("gpt").answer(first)
+        await registry.get("other").answer(second)
+
+    assert "other" == first.trace.answered_by
+    assert [(False, False), (False, True)] == [
+        (status.hit, status.stored) for status in (first.trace.cache, second.trace.cache) if status
+    ]
+
+
+async def test_two_that_fall_back_to_each_other_end() -> None:
+    """A fallback is asked without its own, so a circle is asked once."""
+    back = AWAY.model_copy(update={"name": "other", "resilience": Resilience(retries=0, fallback=["gpt"])})
+    async with surroundings() as shared:
+        registry = Registry(shared)
+        await registry.replace([AWAY, back])
+
+        with pytest.raises(ProviderUnavailable):
+            await registry.get("gpt").answer(asking())
+
+        counted = {labels: child.value for labels, child in shared.metrics.fallbacks.children.items()}
+
+    assert {("gpt", "other", "failed"): 1} == counted

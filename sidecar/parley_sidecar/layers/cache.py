@@ -1,7 +1,8 @@
 """Cache: equal requests are answered from the process's memory, or from the store that all sidecars share.
 
 When the shared store is gone the cache falls open: the failure is counted, and the provider is asked. Answers are kept
-after the reply has gone out. Equal requests that are under way do not wait for each other yet.
+after the reply has gone out; those of a fallback are not. Equal requests that are under way do not wait for each other
+yet.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -82,7 +83,7 @@ class CacheLayer:
             return found.answer
         request.trace.cache = CacheStatus(hit=False)
         reply = await self._inner(request)
-        if not policy.may_store:
+        if not policy.may_store or request.trace.answered_by:
             return reply
         keep = partial(self._keep, request.trace, key, ttl_s)
         if not isinstance(reply, Answer):
@@ -161,5 +162,6 @@ class KeptStream:
 def may_be_kept(answer: Answer) -> bool:
     """Say whether an answer is good for others too: not empty, not filtered, no tool call."""
     return bool(answer.choices) and all(
-        choice.text and choice.finish_reason not in {"content_filter", "tool_calls"} for choice in answer.choices
+        choice.text and not choice.tool_calls and choice.finish_reason not in {"content_filter", "tool_calls"}
+        for choice in answer.choices
     )

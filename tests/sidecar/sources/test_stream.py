@@ -131,7 +131,7 @@ async def test_what_cannot_be_loaded_is_reported(tmp_path: Path, first_ca: Path)
 async def test_a_long_reason_is_cut_to_what_the_operator_takes(tmp_path: Path, first_ca: Path) -> None:
     """A component whose fault takes many words to tell does not break the acknowledgement."""
     operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
-    strange = {**ECHO.model_dump(mode="json"), "cache": {letter * 300: 1 for letter in "abc"}}
+    strange = {**ECHO.model_dump(mode="json"), "environment": {letter * 300: 1 for letter in "abc"}}
     operator.message = snapshot_of().model_copy(update={"components": (strange,)}).model_dump_json(warnings=False)
     async with operator.serving(first_ca, port_of(settings)), pod(settings):
         await until(lambda: operator.acknowledged)
