@@ -14,7 +14,7 @@ run: $(BIN)/.run ## the sidecar on examples/components, without a cluster and wi
 	@$(BIN)/parley run --components examples/components
 
 check: $(BIN)/.dev ## format, lint, types, imports, generated files
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache && $(BIN)/python -m parley_crds.generate --check && $(BIN)/python -m parley_sidecar.providers --check
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache && $(BIN)/python -m parley_crds.generate --check && $(BIN)/python -m parley_sidecar.providers --check && $(BIN)/python -m parley_sidecar.rpc --check
 
 unit: $(BIN)/.dev ## the quick loop: no cluster
 	@$(BIN)/pytest -q -m "not control_plane and not kubelet"
@@ -28,8 +28,8 @@ e2e: $(BIN)/.dev ## the whole story on a cluster that runs containers
 bench: $(BIN)/.dev ## latency, throughput, memory and start, as ratios within one run
 	@$(BIN)/python -m bench
 
-generate: $(BIN)/.dev ## the CRD and the providers' settings, from their models
-	@$(BIN)/python -m parley_sidecar.providers && $(BIN)/python -m parley_crds.generate
+generate: $(BIN)/.dev ## the CRD, the providers' settings and Dapr's messages, from their sources
+	@$(BIN)/python -m parley_sidecar.providers && $(BIN)/python -m parley_crds.generate && $(BIN)/python -m parley_sidecar.rpc
 
 golden: $(BIN)/.dev ## write the expected patches and renders anew
 	@PARLEY_GOLDEN=1 $(BIN)/pytest -q tests/injector tests/chart -k golden

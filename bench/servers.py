@@ -52,8 +52,8 @@ class Surroundings:
         (components / "bench.yaml").write_text(manifests(self.standin.port))
         port = free_port()
         command = [str(Path(sys.executable).parent / "parley"), "run", "--components", str(components)]
-        command += ["--http-port", str(port), "--metrics-port", str(free_port()), "--app-id", "bench"]
-        command += ["--redis", f"redis://127.0.0.1:{self.redis.port}"]
+        command += ["--http-port", str(port), "--grpc-port", str(free_port()), "--metrics-port", str(free_port())]
+        command += ["--app-id", "bench", "--redis", f"redis://127.0.0.1:{self.redis.port}"]
         return Server("sidecar", command, port, "/v1.0/healthz/outbound", BY_NAME[PASS_THROUGH])
 
     @contextmanager

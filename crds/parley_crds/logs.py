@@ -26,7 +26,7 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[0]:
             event["exception"] = record.exc_info[0].__name__
             event["at"] = _innermost(record)
-        return json.dumps(event, ensure_ascii=False, default=str)
+        return json.dumps(event, default=str)  # in ASCII: some take more than a newline for the end of a line
 
 
 def configure(level: str) -> None:

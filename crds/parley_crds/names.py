@@ -45,6 +45,7 @@ CONVERSE_ALPHA2: Final = "/v1.0-alpha2/conversation/{name}/converse"
 
 API_TOKEN_HEADER: Final = "dapr-api-token"  # noqa: S105 - a header's name
 API_TOKEN_VARIABLE: Final = "DAPR_API_TOKEN"  # noqa: S105 - a variable's name
+SECOND_API_TOKEN_VARIABLE: Final = "PARLEY_SECOND_API_TOKEN"  # noqa: S105 - as above
 HTTP_PORT_VARIABLE: Final = "DAPR_HTTP_PORT"
 GRPC_PORT_VARIABLE: Final = "DAPR_GRPC_PORT"
 

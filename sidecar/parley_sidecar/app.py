@@ -5,6 +5,7 @@ a pass-through request; everything else is FastAPI's.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -13,18 +14,19 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from parley_crds import __version__
-from parley_sidecar.connection import respond
+from parley_sidecar.connection import read_body, respond
 from parley_sidecar.description import with_converse
 from parley_sidecar.door import Door, normal
 from parley_sidecar.errors import OutboundNotReady, ParleyError, PathNotFound, WrongApplication
+from parley_sidecar.metadata import Metadata
 from parley_sidecar.metrics import Metrics
 from parley_sidecar.model import Api
+from parley_sidecar.openai_description import with_openai
+from parley_sidecar.openai_routes import PREFIX, OpenAIRoutes, refuse
 from parley_sidecar.registry import Registry
 from parley_sidecar.routes import ConverseRoutes
 from parley_sidecar.wire import errors as wire_errors
 
-DAPR_VERSION: Final = "1.18.1"
-"""The version of Dapr whose API is answered here; SDKs that look at it expect one of Dapr's."""
 _CONVERSE: Final = re.compile(rb"/v1\.0-(alpha[12])/conversation/([^/]+)/converse")
 _APIS: Final[dict[bytes, Api]] = {b"alpha1": "alpha1", b"alpha2": "alpha2"}
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -38,6 +40,7 @@ class ConverseApp(FastAPI):
         super().__init__(title="Parley", version=__version__, redoc_url=None, redirect_slashes=False)
         self._door = door
         self._routes = ConverseRoutes(registry, door, metrics)
+        self._openai = OpenAIRoutes(registry, door, metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the door, find the route."""
@@ -46,7 +49,10 @@ class ConverseApp(FastAPI):
             return
         path = normal(scope["raw_path"])
         if refusal := self._door.refusal(scope["method"], path, dict(scope["headers"])):
-            await self._refuse(refusal, send)
+            await (refuse(send, refusal) if path.startswith(PREFIX) else self._refuse(refusal, send))
+            return
+        if path.startswith(PREFIX):
+            await self._openai(path, scope, receive, send)
             return
         found = _CONVERSE.fullmatch(path) if scope["method"] == "POST" else None
         if found is None:
@@ -59,7 +65,7 @@ class ConverseApp(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return FastAPI's document with the converse routes added."""
         if not self.openapi_schema:
-            self.openapi_schema = with_converse(super().openapi())
+            self.openapi_schema = with_openai(with_converse(super().openapi()))
         return self.openapi_schema
 
     async def _refuse(self, error: ParleyError, send: Send) -> None:
@@ -67,26 +73,44 @@ class ConverseApp(FastAPI):
         await respond(send, status, wire_errors.headers(error), wire_errors.body(error))
 
 
-def create_app(registry: Registry, door: Door, metrics: Metrics) -> FastAPI:
-    """Return the API's app."""
+def create_app(
+    registry: Registry, door: Door, metrics: Metrics, metadata: Metadata, stop: Callable[[], None]
+) -> FastAPI:
+    """Return the API's app; `stop` asks the process to end in order, and returns at once."""
     app = ConverseApp(registry, door, metrics)
 
-    # The parameter is declared by hand: FastAPI would load pydantic's old version for it, a tenth of the start's time.
-    @app.get("/v1.0/healthz", status_code=204, summary="Whether the sidecar lives", openapi_extra=_APP_ID)
+    # Parameters are declared by hand: FastAPI would load pydantic's old version for them, a tenth of the start's time.
+    @app.get("/v1.0/healthz", status_code=204, openapi_extra=_APP_ID, responses=_fails(500))
     async def healthz(request: Request) -> Response:
+        """Say whether the sidecar lives."""
         if request.query_params.get("appid", door.app_id) != door.app_id:
             raise WrongApplication("dapr app-id does not match")
         return Response(status_code=204)
 
-    @app.get("/v1.0/healthz/outbound", status_code=204, summary="Whether components were loaded")
+    @app.get("/v1.0/healthz/outbound", status_code=204, responses=_fails(500))
     async def outbound() -> Response:
+        """Say whether components were loaded."""
         if not registry.loaded:
             raise OutboundNotReady("dapr outbound is not ready")
         return Response(status_code=204)
 
-    @app.get("/v1.0/metadata", summary="What this sidecar is and which components it has")
-    async def metadata() -> JSONResponse:
-        return JSONResponse(described(registry, door))
+    @app.get("/v1.0/metadata", responses=_fails())
+    async def shown() -> JSONResponse:
+        """Say what this sidecar is and which components it has."""
+        return JSONResponse(metadata.document())
+
+    @app.put("/v1.0/metadata/{key}", status_code=204, openapi_extra=_NOTE, responses=_fails(400, 404))
+    async def noted(request: Request) -> Response:
+        """Note something in the metadata."""
+        text = await read_body(dict(request.scope["headers"]), request.receive)
+        metadata.note(request.path_params["key"], text.decode(errors="replace"))
+        return Response(status_code=204)
+
+    @app.post("/v1.0/shutdown", status_code=204, responses=_fails())
+    async def shutdown() -> Response:
+        """End in order, as after SIGTERM."""
+        stop()
+        return Response(status_code=204)
 
     @app.exception_handler(ParleyError)
     async def refused(_: Request, error: ParleyError) -> Response:
@@ -99,31 +123,24 @@ def create_app(registry: Registry, door: Door, metrics: Metrics) -> FastAPI:
     return app
 
 
-def described(registry: Registry, door: Door) -> dict[str, object]:
-    """Return Dapr's metadata document; lists of what Parley does not have are empty."""
-    components = [
-        {"name": component.name, "type": component.type, "version": "v1", "capabilities": []}
-        for component in registry.components()
-    ]
-    return {
-        "id": door.app_id,
-        "runtimeVersion": DAPR_VERSION,
-        "enabledFeatures": [],
-        "components": components,
-        "extended": {"daprRuntimeVersion": DAPR_VERSION, "parleyVersion": __version__},
-        "subscriptions": [],
-        "httpEndpoints": [],
-        "appConnectionProperties": {},
-        "actorRuntime": {"runtimeStatus": "DISABLED", "hostReady": False},
-    }
-
-
 def _rendered(error: ParleyError, door: Door) -> Response:
     response = Response(wire_errors.body(error), wire_errors.status(error, precise=door.precise_statuses))
     response.raw_headers += wire_errors.headers(error)
     return response
 
 
+def _fails(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors that a route can answer, beside those of the door."""
+    properties = {name: {"type": "string"} for name in ("errorCode", "message", "reason")}
+    schema = {"type": "object", "properties": properties, "required": [*properties]}
+    said = {"description": "An error", "content": {"application/json": {"schema": schema}}}
+    return dict.fromkeys((401, 403, *statuses), said)
+
+
 _APP_ID: Final = {"parameters": [{"name": "appid", "in": "query", "required": False, "schema": {"type": "string"}}]}
+_NOTE: Final = {
+    "parameters": [{"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}],
+    "requestBody": {"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}},
+}
 _NO_APP_ID: Final = "failed getting app id either from the URL path or the header dapr-app-id"
 """Dapr's own sentence: it takes unknown paths for calls to an application."""

@@ -10,6 +10,7 @@ from parley_crds.stream import StoreSection
 from parley_sidecar.command_error import CommandError
 from parley_sidecar.door import Door
 from parley_sidecar.http_client import HttpClient
+from parley_sidecar.metadata import Metadata
 from parley_sidecar.metrics import Metrics
 from parley_sidecar.pipeline import Surroundings
 from parley_sidecar.registry import Registry
@@ -28,6 +29,7 @@ class Parts:
     registry: Registry
     door: Door
     metrics: Metrics
+    metadata: Metadata
     source: Source
 
 
@@ -39,7 +41,9 @@ async def assembled(settings: Settings, environ: Mapping[str, str]) -> AsyncIter
     registry = Registry(Surroundings(http, stores, metrics, settings.app_id, environ))
     try:
         await _share(stores, settings)
-        yield Parts(registry, _door(settings), metrics, _source(settings, http, registry, stores))
+        door = _door(settings)
+        source = _source(settings, http, registry, stores)
+        yield Parts(registry, door, metrics, Metadata(registry, door), source)
     finally:
         await stores.aclose()
         await http.aclose()
@@ -60,7 +64,7 @@ def _door(settings: Settings) -> Door:
     return Door(
         app_id=settings.app_id,
         own_ports=frozenset({settings.http_port, settings.grpc_port, settings.metrics_port}),
-        api_tokens=(settings.api_token,) if settings.api_token else (),
+        api_tokens=tuple(token for token in (settings.api_token, settings.second_api_token) if token),
         allowed_hosts=frozenset(host.lower() for host in settings.allowed_hosts),
         precise_statuses=settings.precise_statuses,
     )

@@ -22,7 +22,8 @@ def _lines(settings: Settings, components: tuple[Component, ...], left_out: Mapp
         yield "\n  no component can be used yet; files are read again when they change"
     for name, reason in left_out.items():
         yield f"\n  {name} is left out: {reason}"
-    yield f"\nMetrics on http://localhost:{settings.metrics_port}/metrics. Ctrl+C ends it."
+    grpc = f"gRPC, as Dapr's SDKs speak it, on localhost:{settings.grpc_port}. " if settings.grpc_port else ""
+    yield f"\n{grpc}Metrics on http://localhost:{settings.metrics_port}/metrics. Ctrl+C ends it."
 
 
 def _curl(settings: Settings, component_name: str) -> str:

@@ -20,7 +20,7 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
     """Return the application's environment: ours, and what a Dapr SDK reads to find the sidecar."""
     ports = {names.HTTP_PORT_VARIABLE: settings.http_port, names.GRPC_PORT_VARIABLE: settings.grpc_port}
     token = {names.API_TOKEN_VARIABLE: settings.api_token} if settings.api_token else {}
-    return {**environ, **{name: str(port) for name, port in ports.items()}, **token}
+    return {**environ, **{name: str(port) for name, port in ports.items() if port}, **token}
 
 
 class Child:

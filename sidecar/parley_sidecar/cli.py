@@ -18,7 +18,7 @@ Every flag has a variable, PARLEY_ and its name in capitals; a flag wins. Withou
 followed, as the injector sets it up. DAPR_API_TOKEN makes callers bring that token.
 
 With -- COMMAND the application is started beside the sidecar with DAPR_HTTP_PORT and DAPR_GRPC_PORT set; signals are
-forwarded to it, and the sidecar ends with its exit code. gRPC and h2c are not served yet.
+forwarded to it, and the sidecar ends with its exit code. Beside HTTP/1.1 there is gRPC, but no h2c for HTTP.
 """
 
 

@@ -4,6 +4,7 @@ Used by the converse routes, which do without Starlette's Request and Response f
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
 from typing import Final, TypeVar
 
@@ -13,6 +14,9 @@ from parley_sidecar.errors import BodyTooLarge, MalformedBody
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """The largest body. Source: Dapr's default (dapr.io/max-body-size)."""
+MAX_DISCARDED_BYTES: Final = 32 * 1024 * 1024
+"""How much of a body that is too large is read all the same: a caller still sending would never see our answer."""
+DISCARD_S: Final = 5.0
 GRACE_S: Final = 0.02
 """A caller's leaving is looked for after this long: a request that is over by then saves a task."""
 QUIET_S: Final = 15.0
@@ -31,11 +35,13 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
     """Read the whole body.
 
     Raises:
-        BodyTooLarge: as soon as it is known to be over 4 MiB.
+        BodyTooLarge: when it is over 4 MiB; at once if the caller waits to be told so.
         MalformedBody: when the caller leaves before its end.
     """
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+        if b"expect" not in headers:
+            await _discard(receive, 0)
         raise _too_large()
     pieces: list[bytes] = []
     read_bytes = 0
@@ -47,9 +53,11 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         piece = message.get("body", b"")
         pieces.append(piece)
         read_bytes += len(piece)
-        if read_bytes > MAX_BODY_BYTES:
-            raise _too_large()
         more = message.get("more_body", False)
+        if read_bytes > MAX_BODY_BYTES:
+            if more:
+                await _discard(receive, read_bytes)
+            raise _too_large()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
@@ -169,6 +177,17 @@ class _Watch:
             pass
         self.left = True
         self._task.cancel()
+
+
+async def _discard(receive: Receive, read_bytes: int) -> None:
+    """Read the rest of a body and forget it, up to a limit of bytes and of time."""
+    more = True
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_S):
+            while more and read_bytes < MAX_DISCARDED_BYTES:
+                message = await receive()
+                read_bytes += len(message.get("body", b""))
+                more = message.get("more_body", False)
 
 
 def _too_large() -> BodyTooLarge:

@@ -1,9 +1,8 @@
-"""The converse routes, the hot path: bytes in, wire form, pipeline, bytes out, with no framework between.
+"""Dapr's converse routes, the hot path: bytes in, wire form, pipeline, bytes out, with no framework between.
 
 `app` has checked the door and found the route; what goes wrong here becomes an answer with Dapr's codes here.
 """
 
-import logging
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -11,52 +10,45 @@ from urllib.parse import unquote
 
 from starlette.types import Receive, Scope, Send
 
-from parley_sidecar.connection import read_body, respond, while_connected
-from parley_sidecar.door import Door, Headers
+from parley_sidecar.connection import read_body, respond, respond_events, while_connected
+from parley_sidecar.door import Door
 from parley_sidecar.edges import contained
 from parley_sidecar.errors import ParleyError
 from parley_sidecar.metrics import Metrics
-from parley_sidecar.model import Api, ConverseRequest
+from parley_sidecar.model import Answer, Api, ConverseRequest, Reply
 from parley_sidecar.pipeline import Pipeline
 from parley_sidecar.registry import Registry
+from parley_sidecar.streaming import Renderer, accepts_events, frames
+from parley_sidecar.visits import MAX_NAME, Told, Visit
 from parley_sidecar.wire import alpha1, alpha2, alpha2_reply
 from parley_sidecar.wire import errors as wire_errors
 from parley_sidecar.wire import headers as wire_headers
+from parley_sidecar.wire.alpha2_events import Events
 from parley_sidecar.wire.call import Call
-from parley_sidecar.wire.overrides import Terms
+from parley_sidecar.wire.overrides import terms
+from parley_sidecar.wire.tools import expect_call
 
 AT_ONCE: Final = 8
 """How many inputs of one early-form request are asked at a time."""
-MAX_NAME: Final = 253
-"""Longer component names do not exist. Source: Kubernetes' names."""
-SERVER_FAULT: Final = 500
-"""From this status of Dapr's on, the caller is not to blame, and the log warns."""
 _JSON: Final = (b"content-type", b"application/json")
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Visit:
-    """One converse request on its way through the door."""
-
-    api: Api
-    component_name: str
-    headers: Headers
-    receive: Receive
-    request_id: str
-    began_s: float
-    reached: bool = False
-    """Whether it got as far as a component, whose metrics then count it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What the caller gets, and the requests that it took."""
+class Whole:
+    """What the caller gets at once, and the requests that it took."""
 
     status: int
     body: bytes
     requests: tuple[ConverseRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InPieces:
+    """What the caller gets as events: a reply, and how it looks."""
+
+    reply: Reply
+    renderer: Renderer
+    request: ConverseRequest
 
 
 class ConverseRoutes:
@@ -83,21 +75,23 @@ class ConverseRoutes:
         traffic.started += 1
         try:
             reply = await contained(self._reply(visit), "converse request failed")
-            if reply is not None:
-                await respond(send, reply.status, _reply_headers(visit, reply), reply.body)
+            if isinstance(reply, Whole):
+                await respond(send, reply.status, [_JSON, *visit.reply_headers(*reply.requests)], reply.body)
+            elif reply is not None:
+                await _send_events(visit, reply, send)
         except ParleyError as error:
             await self._refuse(visit, error, send)
         finally:
             traffic.active -= 1
 
-    async def _reply(self, visit: Visit) -> Reply | None:
+    async def _reply(self, visit: Visit) -> Whole | InPieces | None:
         """Return the reply, or None when nobody waits for it any more."""
         if refusal := self._door.closed():
             raise refusal
         content = await read_body(visit.headers, visit.receive)
         return await (self._alpha1(visit, content) if visit.api == "alpha1" else self._alpha2(visit, content))
 
-    async def _alpha1(self, visit: Visit, content: bytes) -> Reply | None:
+    async def _alpha1(self, visit: Visit, content: bytes) -> Whole | None:
         body = alpha1.read(content)
         pipeline = self._registry.get(visit.component_name)
         requests = alpha1.requests(body, self._call(visit, pipeline))
@@ -106,50 +100,43 @@ class ConverseRoutes:
         if answers is None:
             return None
         if alpha1.is_early(body):
-            return Reply(202, alpha1.early_reply(body, answers), requests)
-        return Reply(200, alpha1.reply(body, answers[0]), requests)
+            return Whole(202, alpha1.early_reply(body, answers), requests)
+        return Whole(200, alpha1.reply(body, answers[0]), requests)
 
-    async def _alpha2(self, visit: Visit, content: bytes) -> Reply | None:
+    async def _alpha2(self, visit: Visit, content: bytes) -> Whole | InPieces | None:
         body = alpha2.read(content)
         pipeline = self._registry.get(visit.component_name)
-        request = alpha2.request(body, self._call(visit, pipeline))
+        wants_events = accepts_events(visit.headers.get(b"accept"))
+        request = alpha2.request(body, self._call(visit, pipeline, wants_stream=wants_events))
         visit.reached = True
-        answer = await while_connected(pipeline.answer(request), visit.receive)
-        return None if answer is None else Reply(200, alpha2_reply.reply(body.context_id, answer), (request,))
+        work = pipeline.converse(request) if wants_events else pipeline.answer(request)
+        reply = await while_connected(work, visit.receive)
+        if reply is None:
+            return None
+        if isinstance(reply, Answer):
+            expect_call(request, reply)
+            if not wants_events:
+                return Whole(200, alpha2_reply.reply(body.context_id, reply), (request,))
+        return InPieces(reply, Told(Events(request, visit.component_name, body.context_id), visit), request)
 
-    def _call(self, visit: Visit, pipeline: Pipeline) -> Call:
-        terms = Terms(
-            allow=frozenset(pipeline.component.overrides.allow),
-            has_endpoint=pipeline.has_endpoint,
-            own_ports=self._door.own_ports,
-        )
-        return Call(visit.api, visit.request_id, terms, visit.headers.get(b"cache-control"))
+    def _call(self, visit: Visit, pipeline: Pipeline, *, wants_stream: bool = False) -> Call:
+        allowed = terms(tuple(pipeline.component.overrides.allow), pipeline.has_endpoint, self._door.own_ports)
+        return Call(visit.api, visit.request_id, allowed, visit.headers.get(b"cache-control"), wants_stream)
 
     async def _refuse(self, visit: Visit, error: ParleyError, send: Send) -> None:
         """Answer an error, and tell the log."""
         if not visit.reached:
             self._metrics.reject(visit.api, error.face.reason)
         status = wire_errors.status(error, precise=self._door.precise_statuses)
-        logger.log(
-            logging.WARNING if error.face.status >= SERVER_FAULT else logging.INFO,
-            "converse request refused",
-            extra={
-                "request_id": visit.request_id,
-                "component": visit.component_name,
-                "api": visit.api,
-                "reason": error.face.reason,
-                "status": status,
-            },
-        )
+        visit.log(error, "converse request refused", status)
         headers = [*wire_errors.headers(error), (b"x-request-id", visit.request_id.encode())]
         await respond(send, status, headers, wire_errors.body(error, visit.component_name))
 
 
-def _reply_headers(visit: Visit, reply: Reply) -> list[tuple[bytes, bytes]]:
-    headers = [_JSON, (b"x-request-id", visit.request_id.encode())]
-    if status := wire_headers.together([request.trace.cache for request in reply.requests]):
-        headers.append((b"cache-status", wire_headers.cache_status(status).encode()))
-    if len(reply.requests) == 1:  # of several, the waits for the provider overlap
-        own_s = time.perf_counter() - visit.began_s - reply.requests[0].trace.provider_s
-        headers.append((b"x-parley-overhead-ms", b"%.3f" % (own_s * 1000)))
-    return headers
+async def _send_events(visit: Visit, reply: InPieces, send: Send) -> None:
+    try:
+        headers = visit.reply_headers(reply.request)
+        await respond_events(visit.receive, send, headers, frames(reply.reply, reply.renderer))
+    finally:  # a generator that never began does not close what it would have closed
+        if not isinstance(reply.reply, Answer):
+            await reply.reply.aclose()

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import uvloop
@@ -17,6 +18,7 @@ from parley_sidecar.assembly import Parts, assembled, followed
 from parley_sidecar.banner import banner
 from parley_sidecar.child import Child, environment
 from parley_sidecar.drain import finish, until_quiet
+from parley_sidecar.grpc_start import answering, free_addresses
 from parley_sidecar.public import create_public_app
 from parley_sidecar.serve import EVERYWHERE, LOOPBACK, listening, serving
 from parley_sidecar.settings import Settings
@@ -32,7 +34,7 @@ def serve_until_stopped(settings: Settings, command: Sequence[str]) -> int:
     """Run the sidecar, `command` beside it if there is one, and return the exit code; raises CommandError."""
     logs.configure(settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings, command, os.environ))
+        return runner.run(_run(settings, command, dict(os.environ)))
 
 
 async def _run(settings: Settings, command: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -40,20 +42,25 @@ async def _run(settings: Settings, command: Sequence[str], environ: Mapping[str,
     signals = Signals()
     api_sockets = listening(settings.http_port, LOOPBACK, "--http-port")
     public_sockets = listening(settings.metrics_port, EVERYWHERE, "--metrics-port")
+    grpc_addresses = free_addresses(settings.grpc_port)
     with signals.owned():
         async with assembled(settings, environ) as parts:
             await parts.source.start()
-            api_app = create_app(parts.registry, parts.door, parts.metrics)
+            stop = partial(signals.receive, signal.SIGTERM)
+            api_app = create_app(parts.registry, parts.door, parts.metrics, parts.metadata, stop)
             public_app = create_public_app(parts.door.traffic, parts.metrics)
             async with (
                 serving(public_app, public_sockets) as public,
                 serving(api_app, api_sockets) as api,
+                answering(grpc_addresses, parts, stop, signals.hurry) as grpc,
                 followed(parts.source),
             ):
                 _settle()
                 _greet(settings, parts)
                 child = await Child.start(command, environment(settings, environ)) if command else None
                 code = await signals.ended(child) if child else await _alone(settings, parts, signals)
+                if grpc:
+                    await grpc.refuse()
                 await finish(parts.door.traffic, signals.hurry)
                 for server in (api, public):
                     server.force_exit, server.should_exit = signals.hurry.is_set(), True

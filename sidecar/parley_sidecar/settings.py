@@ -22,6 +22,11 @@ def port(text: str) -> int:
     return int(text)
 
 
+def port_or_none(text: str) -> int:
+    """Read a TCP port, or 0 for none at all."""
+    return 0 if text == "0" else port(text)
+
+
 def seconds(text: str) -> float:
     """Read a length of time, in seconds."""
     if not text.replace(".", "", 1).isdecimal():
@@ -81,7 +86,7 @@ class Settings:
     )
     grpc_port: int = field(
         default=names.GRPC_PORT,
-        metadata=_from("PARLEY_GRPC_PORT", port, "--grpc-port", "PORT", "told to COMMAND; gRPC is not served yet"),
+        metadata=_from("PARLEY_GRPC_PORT", port_or_none, "--grpc-port", "PORT", "gRPC's port, on loopback; 0: no gRPC"),
     )
     metrics_port: int = field(
         default=names.METRICS_PORT,
@@ -109,6 +114,8 @@ class Settings:
     """PEM of the authorities that may sign the operator's certificate, as known when the pod was made."""
     last_good_file: Path | None = field(default=None, metadata=_from("PARLEY_LAST_GOOD_FILE", Path))
     api_token: str | None = field(default=None, repr=False, metadata=_from(names.API_TOKEN_VARIABLE, str))
+    second_api_token: str | None = field(default=None, repr=False, metadata=_from(names.SECOND_API_TOKEN_VARIABLE, str))
+    """Another valid token, while one replaces the other."""
     allowed_hosts: tuple[str, ...] = field(default=(), metadata=_from("PARLEY_ALLOWED_HOSTS", words))
     """Names beside loopback that a request's Host header may carry."""
     log_level: str = field(default="info", metadata=_from("PARLEY_LOG_LEVEL", log_level))

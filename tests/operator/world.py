@@ -203,6 +203,7 @@ class RunningSidecar:
             "PARLEY_APP_ID": app_id,
             "PARLEY_NAMESPACE": plant.namespace,
             "PARLEY_HTTP_PORT": str(http_port),
+            "PARLEY_GRPC_PORT": "0",
             "PARLEY_METRICS_PORT": str(metrics_port),
             "PARLEY_DRAIN_SECONDS": "0",
         }

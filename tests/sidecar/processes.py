@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import free_port, until
+from tests.conftest import Standin, free_port, until
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/components"
 COMMAND = (sys.executable, "-m", "parley_sidecar")
@@ -36,6 +36,7 @@ class Process:
     popen: "subprocess.Popen[str]"
     directory: Path
     http_port: int
+    grpc_port: int
     metrics_port: int
 
     @property
@@ -104,14 +105,18 @@ def parley_run(
     directory: Path, *arguments: str, environ: Mapping[str, str] = {}, command: Sequence[str] = ()
 ) -> Iterator[Process]:
     """Start `parley run` with these arguments on free ports, with `command` beside it; it is gone at the end."""
-    http_port, metrics_port = free_port(), free_port()
-    ports = {"PARLEY_HTTP_PORT": str(http_port), "PARLEY_METRICS_PORT": str(metrics_port)}
+    http_port, grpc_port, metrics_port = free_port(), free_port(), free_port()
+    ports = {
+        "PARLEY_HTTP_PORT": str(http_port),
+        "PARLEY_GRPC_PORT": str(grpc_port),
+        "PARLEY_METRICS_PORT": str(metrics_port),
+    }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "OPENAI"))}
     words = [*COMMAND, "run", *arguments, *(["--", *command] if command else [])]
     with (directory / "stdout").open("w") as out, (directory / "stderr").open("w") as err:
         popen = subprocess.Popen(words, env={**inherited, **ports, **environ}, stdout=out, stderr=err, text=True)
     try:
-        yield Process(popen, directory, http_port, metrics_port)
+        yield Process(popen, directory, http_port, grpc_port, metrics_port)
     finally:
         popen.kill()
         popen.wait()
@@ -120,3 +125,24 @@ def parley_run(
 def examples(directory: Path) -> Path:
     """Copy the example components, so that a test may change them."""
     return Path(shutil.copytree(EXAMPLES, directory / "components"))
+
+
+def gpt(directory: Path, standin: Standin) -> Path:
+    """Write a component of the provider stand-in, with its key in a file of Secrets."""
+    components = directory / "components"
+    components.mkdir()
+    (components / "gpt.yaml").write_text(
+        f"""
+apiVersion: parley.dev/v1alpha1
+kind: ConversationComponent
+metadata: {{name: gpt}}
+spec:
+  type: conversation.openai
+  metadata:
+  - {{name: key, secretKeyRef: {{name: openai, key: apiKey}}}}
+  - {{name: endpoint, value: "{standin.url}/v1"}}
+  cache: {{ttl: 10m}}
+"""
+    )
+    (directory / "secrets.yaml").write_text("openai: {apiKey: sk-hush}")
+    return components

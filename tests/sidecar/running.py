@@ -1,5 +1,6 @@
 """A sidecar in the test's own process: real pipelines, real stores, the real app over an ASGI transport."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from parley_crds.component import Component
 from parley_sidecar.app import create_app
 from parley_sidecar.door import Door
 from parley_sidecar.http_client import HttpClient
+from parley_sidecar.metadata import Metadata
 from parley_sidecar.metrics import Metrics
 from parley_sidecar.pipeline import Surroundings
 from parley_sidecar.public import create_public_app
@@ -31,6 +33,9 @@ class Sidecar:
     metrics: Metrics
     stores: Stores
     door: Door
+    metadata: Metadata
+    stopped: asyncio.Event
+    """Set when it was asked to end."""
 
     async def alpha1(self, body: object, name: str = "echo", headers: Mapping[str, str] = {}) -> httpx2.Response:
         """Ask over alpha1."""
@@ -67,15 +72,16 @@ async def surroundings(environ: Mapping[str, str] = {}) -> AsyncIterator[Surroun
 @asynccontextmanager
 async def sidecar(*components: Component, door: Door | None = None) -> AsyncIterator[Sidecar]:
     """Run a sidecar with these components; with none, before its first snapshot."""
-    held = door or Door("shop")
+    held, stopped = door or Door("shop"), asyncio.Event()
     async with surroundings() as shared:
         registry = Registry(shared)
         if components:
             assert {} == await registry.replace(components)
-        app = httpx2.ASGITransport(create_app(registry, held, shared.metrics))
+        metadata = Metadata(registry, held)
+        app = httpx2.ASGITransport(create_app(registry, held, shared.metrics, metadata, stopped.set))
         public = httpx2.ASGITransport(create_public_app(held.traffic, shared.metrics))
         async with (
             httpx2.AsyncClient(transport=app, base_url="http://localhost:3500") as api,
             httpx2.AsyncClient(transport=public, base_url="http://10.0.0.7:9464") as outside,
         ):
-            yield Sidecar(api, outside, registry, shared.metrics, shared.stores, held)
+            yield Sidecar(api, outside, registry, shared.metrics, shared.stores, held, metadata, stopped)

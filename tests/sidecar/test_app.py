@@ -7,11 +7,11 @@ from starlette.types import Message
 
 from parley_sidecar.app import create_app
 from parley_sidecar.door import Door
+from parley_sidecar.metadata import DAPR_VERSION, MAX_NOTE_CHARS, MAX_NOTES
 from tests.sidecar.running import ALPHA1, ALPHA2, component, sidecar
 
 ECHO = component("echo", settings={"key": "testkey"})
 LIMITED = component("limited", settings={"maxtokens": "2"})
-NOT_YET = "this version of Parley does not have scrubPii yet: leave it out"
 FIVE = "one two three four five"
 
 
@@ -125,9 +125,9 @@ async def test_a_context_id_is_echoed() -> None:
         ("x" * 300, b"{}", "ERR_CONVERSATION_NOT_FOUND", f"failed finding conversation component {'x' * 253}"),
         (
             "echo",
-            b'{"inputs":["a"],"scrubPII":true}',
+            b'{"inputs":["a",{}]}',
             "ERR_CONVERSATION_INVALID_PARMS",
-            f"failed conversing with component echo: invalid params: {NOT_YET}",
+            "failed conversing with component echo: invalid params: inputs must be all plain strings, or all objects",
         ),
     ],
 )
@@ -227,6 +227,43 @@ async def test_metadata_is_dapr_s() -> None:
     assert "testkey" not in str(document)
 
 
+async def test_notes_stand_in_the_metadata() -> None:
+    """Dapr's PUT of a text is kept and shown; what Parley itself says cannot be overwritten."""
+    async with sidecar(ECHO) as running:
+        replies = [
+            await running.api.put("/v1.0/metadata/commit", content="abc"),
+            await running.api.put("/v1.0/metadata/commit", content="def"),
+            await running.api.put("/v1.0/metadata/daprRuntimeVersion", content="9"),
+        ]
+        extended = (await running.api.get("/v1.0/metadata")).json()["extended"]
+
+    assert [204, 204, 204] == [reply.status_code for reply in replies]
+    assert ("def", DAPR_VERSION) == (extended["commit"], extended["daprRuntimeVersion"])
+
+
+async def test_notes_are_bounded() -> None:
+    """Too long a text, or too many of them, are refused with a sentence."""
+    async with sidecar(ECHO) as running:
+        long = await running.api.put("/v1.0/metadata/commit", content="x" * (MAX_NOTE_CHARS + 1))
+        statuses = [
+            (await running.api.put(f"/v1.0/metadata/k{number}", content="v")).status_code
+            for number in range(MAX_NOTES + 1)
+        ]
+        again = await running.api.put("/v1.0/metadata/k0", content="w")
+
+    assert (400, [*[204] * MAX_NOTES, 400], 204) == (long.status_code, statuses, again.status_code)
+    assert f"a metadata key and its value have at most {MAX_NOTE_CHARS} characters" == long.json()["message"]
+
+
+async def test_it_can_be_asked_to_end() -> None:
+    """Dapr's shutdown answers at once; the end is in order, as after SIGTERM."""
+    async with sidecar(ECHO) as running:
+        before = running.stopped.is_set()
+        reply = await running.api.post("/v1.0/shutdown")
+
+        assert (False, 204, True) == (before, reply.status_code, running.stopped.is_set())
+
+
 async def test_the_server_may_start_and_stop_it() -> None:
     """The app takes part in the server's start and stop."""
     told = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
@@ -239,7 +276,9 @@ async def test_the_server_may_start_and_stop_it() -> None:
         sent.append(message)
 
     async with sidecar() as running:
-        await create_app(running.registry, running.door, running.metrics)({"type": "lifespan"}, receive, send)
+        await create_app(running.registry, running.door, running.metrics, running.metadata, running.stopped.set)(
+            {"type": "lifespan"}, receive, send
+        )
 
     assert ["lifespan.startup.complete", "lifespan.shutdown.complete"] == [message["type"] for message in sent]
 
@@ -253,6 +292,23 @@ async def test_a_token_is_needed_where_one_is_set() -> None:
 
     assert (401, "invalid api token") == (refused.status_code, refused.json()["message"])
     assert (202, 204) == (taken.status_code, health.status_code)
+
+
+async def test_two_tokens_are_valid_while_one_replaces_the_other() -> None:
+    """Pods of either token work; a third is refused, and so is a shutdown without any."""
+    async with sidecar(ECHO, door=Door("shop", api_tokens=("old", "new"))) as running:
+        statuses = [
+            (await running.alpha1({"inputs": ["hi"]}, headers=headers)).status_code
+            for headers in (
+                {"dapr-api-token": "old"},
+                {"dapr-api-token": "new"},
+                {"authorization": "Bearer new"},
+                {"dapr-api-token": "third"},
+            )
+        ]
+        shutdown = await running.api.post("/v1.0/shutdown")
+
+        assert ([202, 202, 202, 401], 401, False) == (statuses, shutdown.status_code, running.stopped.is_set())
 
 
 async def test_a_foreign_page_is_refused() -> None:

@@ -21,7 +21,7 @@ def test_each_component_has_a_line_to_try() -> None:
 
   gpt in gpt.yaml is left out: OPENAI_API_KEY is not set
 
-Metrics on http://localhost:4001/metrics. Ctrl+C ends it.
+gRPC, as Dapr's SDKs speak it, on localhost:50001. Metrics on http://localhost:4001/metrics. Ctrl+C ends it.
 """
         == text
     )

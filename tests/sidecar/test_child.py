@@ -20,8 +20,10 @@ def test_the_application_finds_the_sidecar() -> None:
     """Ports as Dapr's SDKs read them, over whatever was inherited; a token only where there is one."""
     plain = environment(SETTINGS, {"HOME": "/", "DAPR_HTTP_PORT": "1"})
     guarded = environment(Settings(components=Path("here"), api_token="open sesame"), {})
+    silent = environment(Settings(components=Path("here"), grpc_port=0), {})
 
     assert {"HOME": "/", "DAPR_HTTP_PORT": "4000", "DAPR_GRPC_PORT": "4001"} == plain
+    assert {"DAPR_HTTP_PORT": "3500"} == silent
     assert "open sesame" == guarded["DAPR_API_TOKEN"]
 
 

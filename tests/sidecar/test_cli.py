@@ -185,7 +185,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"parley {__version__}\n" in text
     flags = ["components", "http-port", "grpc-port", "metrics-port", "redis", "secrets", "app-id", "namespace"]
     assert [] == [flag for flag in flags if f"--{flag} " not in text]
-    assert "gRPC and h2c are not served yet" in text
+    assert "no h2c for HTTP" in text
     assert "[-- COMMAND ...]" in text
 
 

@@ -46,13 +46,26 @@ async def test_a_body_has_a_limit() -> None:
 
     assert most == await read_body({}, Caller(piece(most)).receive)
     with pytest.raises(BodyTooLarge):
-        await read_body({}, Caller(piece(most, more=True), piece(b"x", more=True)).receive)
+        await read_body({}, Caller(piece(most, more=True), piece(b"x")).receive)
 
 
-async def test_a_declared_length_is_believed_at_once() -> None:
-    """A body that says it is too large is not read."""
+async def test_a_caller_who_waits_is_told_at_once() -> None:
+    """A body that says it is too large is not read where the caller asks first. Source: RFC 9110 10.1.1."""
     with pytest.raises(BodyTooLarge):
-        await read_body({b"content-length": b"4194305"}, Caller().receive)
+        await read_body({b"content-length": b"4194305", b"expect": b"100-continue"}, Caller().receive)
+
+
+async def test_a_caller_who_is_sending_is_listened_to() -> None:
+    """The rest of a body that is too large is read and forgotten, or else the answer would meet a broken connection."""
+    sending = Caller(piece(b"x", more=True), piece(b"y"), piece(b"the next request's"))
+    endless = Caller(*[piece(b"z" * MAX_BODY_BYTES, more=True)] * 20)
+
+    with pytest.raises(BodyTooLarge):
+        await read_body({b"content-length": b"4194305"}, sending.receive)
+    assert piece(b"the next request's") == await sending.receive()
+    with pytest.raises(BodyTooLarge):
+        await read_body({}, endless.receive)
+    assert (await endless.receive())["body"]
 
 
 async def test_a_body_that_is_cut_off_is_malformed() -> None:
@@ -173,6 +186,31 @@ async def test_a_stream_that_says_nothing_for_a_while_sends_comments() -> None:
 
     assert [b"", b"data: 1\n\n", b":\n\n"] == sent[:3]
     assert [b"data: 2\n\n", b""] == sent[-2:]
+
+
+async def test_a_slow_reader_slows_its_source() -> None:
+    """Nothing is fetched ahead of what was sent: a frame is asked for when the one before it is out."""
+    read, gate = [], asyncio.Semaphore(0)
+
+    async def send(message: Message) -> None:
+        if message.get("body"):
+            await gate.acquire()
+
+    async def frames() -> AsyncGenerator[bytes, None]:
+        for number in range(3):
+            read.append(number)
+            yield b"data: x\n\n"
+
+    sending = asyncio.create_task(respond_events(Caller().receive, send, [], frames()))
+    seen = []
+    for _ in range(3):
+        for _ in range(10):
+            await asyncio.sleep(0)
+        seen.append(list(read))
+        gate.release()
+    await sending
+
+    assert [[0], [0, 1], [0, 1, 2]] == seen
 
 
 async def test_frames_are_closed_when_their_reader_leaves() -> None:

@@ -3,17 +3,20 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 from starlette.types import Message as ASGIMessage
 
 from parley_sidecar.app import create_app
-from parley_sidecar.model import Answer, Choice, ConverseRequest, Reply
+from parley_sidecar.drafts import Draft, begun
+from parley_sidecar.errors import ProviderUnavailable, RateLimited
+from parley_sidecar.model import Answer, Choice, ConverseRequest, Delta, Reply
 from parley_sidecar.pipeline import Pipeline
 from tests.conftest import Standin
 from tests.sidecar.running import component, sidecar
 
+EVENTS = {"accept": "text/event-stream"}
 HELLO = {"inputs": [{"messages": [{"ofUser": {"content": [{"text": "hello"}]}}]}]}
 
 
@@ -161,7 +164,7 @@ async def test_a_caller_who_leaves_ends_the_call(api: str, body: object) -> None
         async def receive() -> ASGIMessage:
             return asked.pop() if asked else {"type": "http.disconnect"}
 
-        app = create_app(running.registry, running.door, running.metrics)
+        app = create_app(running.registry, running.door, running.metrics, running.metadata, running.stopped.set)
         path = f"/v1.0-{api}/conversation/echo/converse".encode()
         await app({"type": "http", "method": "POST", "raw_path": path, "headers": []}, receive, send)
 
@@ -185,7 +188,7 @@ async def test_a_provider_is_left_with_its_caller(standin: Standin) -> None:
         async def send(_: ASGIMessage) -> None:
             """Nothing is sent."""
 
-        app = create_app(running.registry, running.door, running.metrics)
+        app = create_app(running.registry, running.door, running.metrics, running.metadata, running.stopped.set)
         path = b"/v1.0-alpha2/conversation/gpt/converse"
         await app({"type": "http", "method": "POST", "raw_path": path, "headers": []}, receive, send)
         samples = await running.samples()
@@ -193,6 +196,133 @@ async def test_a_provider_is_left_with_its_caller(standin: Standin) -> None:
     assert asked + 1 == standin.count()
     assert 1 == samples['parley_requests_total{component="gpt",api="alpha2",outcome="cancelled"}']
     assert 0 == samples['parley_in_flight_requests{component="gpt"}']
+
+
+async def test_a_head_tells_what_is_known_by_then() -> None:
+    """Events come with the request's id and what the cache did, unbuffered; a hit is one piece."""
+    async with sidecar(component(cache={"ttl": "10m"})) as running:
+        first = await running.alpha2(HELLO, headers={**EVENTS, "x-request-id": "id-1"})
+        await running.stores.drain()
+        again = await running.alpha2(HELLO, headers=EVENTS)
+
+    assert ("id-1", "text/event-stream; charset=utf-8") == (
+        first.headers["x-request-id"],
+        first.headers["content-type"],
+    )
+    assert ("no", "no-store") == (first.headers["x-accel-buffering"], first.headers["cache-control"])
+    assert "parley; fwd=miss" == first.headers["cache-status"]
+    assert again.headers["cache-status"].startswith("parley; hit; ttl=")
+    assert "x-parley-overhead-ms" not in first.headers
+    assert ["delta", "complete"] == kinds(again.text)
+
+
+async def test_what_fails_before_the_first_piece_is_no_stream() -> None:
+    """Without a first piece there is an ordinary error, with its status."""
+
+    async def converse(request: ConverseRequest, /) -> Reply:
+        raise RateLimited("slow down", retry_after_s=7)
+
+    async with sidecar(component()) as running:
+        running.registry._pipelines = {"echo": Pipeline(component(), converse, has_endpoint=False)}
+        reply = await running.alpha2(HELLO, headers=EVENTS)
+
+    assert (500, "application/json", "7") == (
+        reply.status_code,
+        reply.headers["content-type"],
+        reply.headers["retry-after"],
+    )
+    assert "rate_limited" == reply.json()["reason"]
+
+
+async def test_what_fails_later_is_an_event(caplog: pytest.LogCaptureFixture) -> None:
+    """A stream that breaks ends in an error event, and the log is told; what came before it stays said."""
+
+    async def deltas(draft: Draft) -> AsyncGenerator[Delta, None]:
+        yield draft.add(Delta("hel"))
+        raise ProviderUnavailable("the provider went away")
+
+    async def converse(request: ConverseRequest, /) -> Reply:
+        draft = Draft()
+        return await begun(deltas(draft), draft)
+
+    async with sidecar(component()) as running:
+        running.registry._pipelines = {"echo": Pipeline(component(), converse, has_endpoint=False)}
+        reply = await running.alpha2(HELLO, headers={**EVENTS, "x-request-id": "id-1"})
+
+    assert (200, ["delta", "error"]) == (reply.status_code, kinds(reply.text))
+    assert '"reason":"unavailable"' in reply.text
+    (record,) = [record for record in caplog.records if record.getMessage() == "converse stream broke"]
+    assert ("id-1", "unavailable") == (vars(record)["request_id"], vars(record)["reason"])
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_required_call_must_come(stream: bool) -> None:  # noqa: FBT001 - a table's column
+    """An answer without the tool call that was required is an error: before the first piece, or as the last event."""
+
+    async def deltas(draft: Draft) -> AsyncGenerator[Delta, None]:
+        yield draft.add(Delta("I would rather not"))
+        draft.finish("stop", "stop")
+
+    async def converse(request: ConverseRequest, /) -> Reply:
+        draft = Draft()
+        return await begun(deltas(draft), draft) if stream else Answer((Choice("I would rather not"),))
+
+    body = {**HELLO, "tools": [{"function": {"name": "f"}}], "toolChoice": "required"}
+    async with sidecar(component()) as running:
+        running.registry._pipelines = {"echo": Pipeline(component(), converse, has_endpoint=False)}
+        whole = await running.alpha2(body)
+        told = await running.alpha2(body, headers=EVENTS)
+
+    assert (500, "no_tool_call") == (whole.status_code, whole.json()["reason"])
+    assert (200 if stream else 500) == told.status_code
+    assert '"reason":"no_tool_call"' in told.text
+    assert "complete" not in kinds(told.text)
+
+
+async def test_a_caller_who_leaves_a_stream_ends_it() -> None:
+    """When the caller hangs up in the middle, the provider's call is closed."""
+    ended = asyncio.Event()
+    began = asyncio.Event()
+    sent: list[ASGIMessage] = []
+
+    async def deltas(draft: Draft) -> AsyncGenerator[Delta, None]:
+        try:
+            yield draft.add(Delta("hel"))
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def converse(request: ConverseRequest, /) -> Reply:
+        draft = Draft()
+        return await begun(deltas(draft), draft)
+
+    async def send(message: ASGIMessage) -> None:
+        sent.append(message)
+        if b"delta" in message.get("body", b""):
+            began.set()
+
+    asked = [{"type": "http.request", "body": json.dumps(HELLO).encode()}]
+
+    async def receive() -> ASGIMessage:
+        if asked:
+            return asked.pop()
+        await began.wait()
+        return {"type": "http.disconnect"}
+
+    async with sidecar(component()) as running:
+        running.registry._pipelines = {"echo": Pipeline(component(), converse, has_endpoint=False)}
+        app = create_app(running.registry, running.door, running.metrics, running.metadata, running.stopped.set)
+        path = b"/v1.0-alpha2/conversation/echo/converse"
+        headers = [(b"accept", b"text/event-stream")]
+        await app({"type": "http", "method": "POST", "raw_path": path, "headers": headers}, receive, send)
+
+    assert (True, 0) == (ended.is_set(), running.door.traffic.active)
+    assert "http.response.start" == sent[0]["type"]
+
+
+def kinds(text: str) -> list[str]:
+    """Return the kinds of a stream's events."""
+    return [line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")]
 
 
 async def until(reached: Callable[[], bool]) -> None:

@@ -1,13 +1,12 @@
 """`parley run` as a process: from the first line on the terminal to the exit code.
 
-Aspects: start, reload, the application beside it, the cluster's way, the end. Single parts are tested beside them.
+Aspects: start, reload, the cluster's way, what it prints. How it ends is in test_run_end.py.
 """
 
 import signal
 import subprocess
-import threading
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from socket import create_connection, create_server
 
@@ -15,7 +14,7 @@ import pytest
 
 from parley_crds.stream import StoreSection, snapshot
 from tests.conftest import Standin, free_port, until
-from tests.sidecar.processes import EXAMPLES, Process, examples, parley_run
+from tests.sidecar.processes import EXAMPLES, Process, examples, gpt, parley_run
 from tests.sidecar.running import component
 from tests.sidecar.sources.small_operator import SmallOperator, anchors, authority
 from tests.sidecar.sources.small_operator import until as eventually
@@ -30,27 +29,6 @@ REFERENCE = {
         "endpoint": "http://localhost:3500",
     },
 }
-
-
-def gpt(directory: Path, standin: Standin) -> Path:
-    """Write a component of the provider stand-in, with its key in a file of Secrets."""
-    components = directory / "components"
-    components.mkdir()
-    (components / "gpt.yaml").write_text(
-        f"""
-apiVersion: parley.dev/v1alpha1
-kind: ConversationComponent
-metadata: {{name: gpt}}
-spec:
-  type: conversation.openai
-  metadata:
-  - {{name: key, secretKeyRef: {{name: openai, key: apiKey}}}}
-  - {{name: endpoint, value: "{standin.url}/v1"}}
-  cache: {{ttl: 10m}}
-"""
-    )
-    (directory / "secrets.yaml").write_text("openai: {apiKey: sk-hush}")
-    return components
 
 
 def test_the_request_of_the_api_reference_is_answered(tmp_path: Path) -> None:
@@ -102,7 +80,7 @@ def test_a_component_may_not_send_requests_back_here(tmp_path: Path, standin: St
     components = gpt(tmp_path, standin)
     with parley_run(tmp_path, "--components", str(components), "--secrets", str(tmp_path / "secrets.yaml")) as parley:
         parley.until_up()
-        ports = (parley.http_port, parley.metrics_port, 50001)
+        ports = (parley.http_port, parley.metrics_port, parley.grpc_port)
         override = [{"endpoint": f"http://127.0.0.1:{port}/v1", "key": "k"} for port in ports]
         statuses = [parley.ask("gpt", {"inputs": ["hi"], "metadata": metadata}).status for metadata in override]
 
@@ -127,7 +105,7 @@ def test_a_slip_is_told_in_one_sentence(tmp_path: Path, arguments: list[str], se
     assert "sk-hush" not in parley.stdout + parley.stderr
 
 
-@pytest.mark.parametrize("flag", ["--http-port", "--metrics-port"])
+@pytest.mark.parametrize("flag", ["--http-port", "--grpc-port", "--metrics-port"])
 def test_a_taken_port_is_told(tmp_path: Path, flag: str) -> None:
     """With the flag that chooses another."""
     with closing(create_server(("127.0.0.1", 0))) as other:
@@ -191,64 +169,6 @@ def test_two_sidecars_share_a_redis(tmp_path: Path, standin: Standin, redis_url:
     assert 0 == first
     assert "hit" in reply.headers["cache-status"]
     assert "detail=redis" in reply.headers["cache-status"]
-
-
-def test_sigterm_drains(tmp_path: Path) -> None:
-    """The sidecar is unready at once, answers what still comes, and ends by itself once it is quiet."""
-    with parley_run(tmp_path, "--components", str(EXAMPLES), environ={"PARLEY_DRAIN_SECONDS": "60"}) as parley:
-        parley.until_up()
-        parley.signal()
-        until("unreadiness", lambda: parley.get("/readyz").status == 503)
-        late, alive = parley.ask().status, parley.get("/healthz").status
-        code = parley.ended()
-
-    assert (202, 200, 0) == (late, alive, code)
-    assert ["sidecar ended"] == [entry["event"] for entry in parley.log[-1:]]
-
-
-def test_a_running_request_is_finished(tmp_path: Path, standin: Standin) -> None:
-    """Though the drain time is over, and what comes then gets 503."""
-    components = gpt(tmp_path, standin)
-    flags = ["--components", str(components), "--secrets", str(tmp_path / "secrets.yaml")]
-    replies: list[int] = []
-    with parley_run(tmp_path, *flags, environ={"PARLEY_DRAIN_SECONDS": "0.1"}) as parley:
-        parley.until_up()
-        body = {"inputs": ["slow"], "metadata": {"model": "slow-3000"}}
-        before = standin.count()
-        asking = threading.Thread(target=lambda: replies.append(parley.ask("gpt", body).status))
-        asking.start()
-        until("the request at the provider", lambda: standin.count() > before)
-        parley.signal()
-        until("the closed door", lambda: parley.ask("gpt").status == 503)
-        asking.join()
-        code = parley.ended()
-
-    assert ([202], 0) == (replies, code)
-
-
-def test_a_second_signal_waits_for_nobody(tmp_path: Path, standin: Standin) -> None:
-    """The request is cut, the process ends."""
-    components = gpt(tmp_path, standin)
-    flags = ["--components", str(components), "--secrets", str(tmp_path / "secrets.yaml")]
-    with parley_run(tmp_path, *flags) as parley:
-        parley.until_up()
-        before = standin.count()
-        body = {"inputs": ["slow"], "metadata": {"model": "hang"}}
-
-        def asked() -> None:
-            with suppress(OSError):
-                parley.ask("gpt", body)
-
-        asking = threading.Thread(target=asked)
-        asking.start()
-        until("the request at the provider", lambda: standin.count() > before)
-        parley.signal(signal.SIGINT)
-        until("its stopping", lambda: parley.events("sidecar is stopping"))
-        parley.signal(signal.SIGINT)
-        code = parley.ended()
-        asking.join()
-
-    assert 0 == code
 
 
 async def test_in_a_cluster_it_starts_before_its_operator(tmp_path: Path) -> None:

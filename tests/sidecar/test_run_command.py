@@ -21,10 +21,10 @@ raise SystemExit(7)
 def test_the_application_asks_and_its_end_is_the_end(tmp_path: Path) -> None:
     """The sidecar is up before it, tells it the ports, and ends with its exit code."""
     command = [sys.executable, "-c", CALLER]
-    with parley_run(tmp_path, "--components", str(EXAMPLES), "--grpc-port", "4711", command=command) as parley:
+    with parley_run(tmp_path, "--components", str(EXAMPLES), command=command) as parley:
         assert 7 == parley.ended()
 
-    assert "from the application 4711" in parley.stdout.splitlines()
+    assert f"from the application {parley.grpc_port}" in parley.stdout.splitlines()
 
 
 def test_an_application_that_cannot_be_started_is_told(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_sigterm_goes_to_the_application_first(tmp_path: Path) -> None:
         parley.signal()
         assert 7 == parley.ended()
 
-    assert "from the application 50001" in parley.stdout.splitlines()
+    assert f"from the application {parley.grpc_port}" in parley.stdout.splitlines()
 
 
 COUNTER = """
@@ -66,7 +66,7 @@ print(f"interrupted {count}", flush=True)
 def test_an_interrupt_at_the_terminal_reaches_the_application_once(tmp_path: Path) -> None:
     """The terminal gives it to both; what the sidecar forwarded would be the second one."""
     words = [*COMMAND, "run", "--components", str(EXAMPLES), "--", sys.executable, "-c", COUNTER]
-    ports = {"PARLEY_HTTP_PORT": str(free_port()), "PARLEY_METRICS_PORT": str(free_port())}
+    ports = {f"PARLEY_{door}_PORT": str(free_port()) for door in ("HTTP", "GRPC", "METRICS")}
     keyboard, terminal = pty.openpty()
     # A new session whose first terminal becomes the controlling one, as at a login.
     login = "import fcntl, os, sys, termios\nfcntl.ioctl(0, termios.TIOCSCTTY)\nos.execv(sys.argv[1], sys.argv[1:])"

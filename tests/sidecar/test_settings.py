@@ -64,6 +64,11 @@ def test_what_the_injector_sets_is_read() -> None:
     assert expected == Settings.read({}, {**CLUSTER, **more})
 
 
+def test_grpc_can_be_switched_off() -> None:
+    """By a port that is none."""
+    assert 0 == Settings.read({"components": "here", "grpc_port": "0"}, {}).grpc_port
+
+
 def test_a_flag_wins_over_its_variable() -> None:
     """What is typed is meant more than what is inherited."""
     settings = Settings.read({"components": "here", "http_port": "4000"}, {"PARLEY_HTTP_PORT": "5000"})
@@ -76,6 +81,7 @@ def test_a_flag_wins_over_its_variable() -> None:
     [
         ({"http_port": "http"}, {}, "--http-port must be a port from 1 to 65535"),
         ({"http_port": "65536"}, {}, "--http-port must be a port from 1 to 65535"),
+        ({"grpc_port": "-1"}, {}, "--grpc-port must be a port from 1 to 65535"),
         ({}, {"PARLEY_METRICS_PORT": "0"}, "PARLEY_METRICS_PORT must be a port from 1 to 65535"),
         ({}, {"PARLEY_DRAIN_SECONDS": "-1"}, "PARLEY_DRAIN_SECONDS must be a number of seconds, such as 10"),
         ({}, {"PARLEY_DRAIN_SECONDS": "inf"}, "PARLEY_DRAIN_SECONDS must be a number of seconds, such as 10"),

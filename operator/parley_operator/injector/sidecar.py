@@ -17,6 +17,7 @@ from parley_operator.injector.settings import Settings
 TOKEN_DIRECTORY: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a directory
 STATE_DIRECTORY: Final = "/var/run/parley"
 API_TOKEN_KEY: Final = "token"  # noqa: S105 - a key's name, as Dapr's
+SECOND_API_TOKEN_KEY: Final = "second-token"  # noqa: S105 - as above
 METRICS_PORT_NAME: Final = "parley-metrics"
 
 _TOKEN_LIFETIME_S: Final = 3600
@@ -86,6 +87,7 @@ def _environment(app_id: str, ports: Ports, options: Options, settings: Settings
         _from_field("PARLEY_POD_NAME", "metadata.name"),
         *({"name": name, "value": value} for name, value in plain.items()),
         *_api_token(options),
+        *_second_api_token(options),
     ]
 
 
@@ -99,6 +101,14 @@ def _api_token(options: Options) -> list[dict[str, Any]]:
         return []
     key = {"name": options.api_token_secret, "key": API_TOKEN_KEY}
     return [{"name": names.API_TOKEN_VARIABLE, "valueFrom": {"secretKeyRef": key}}]
+
+
+def _second_api_token(options: Options) -> list[dict[str, Any]]:
+    """Return the token that is valid too, if the Secret has one: pods of either token work while they are rolled."""
+    if options.api_token_secret is None:
+        return []
+    key = {"name": options.api_token_secret, "key": SECOND_API_TOKEN_KEY, "optional": True}
+    return [{"name": names.SECOND_API_TOKEN_VARIABLE, "valueFrom": {"secretKeyRef": key}}]
 
 
 def _probes(port: int) -> dict[str, Any]:

@@ -4,23 +4,25 @@ The early form has inputs that are plain strings: each is a request of its own, 
 inputs are one prompt, answered 200. Source: the API reference; Dapr's ConversationRequest.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType, field
 
 from parley_sidecar.errors import InvalidParameters, MissingInputs
 from parley_sidecar.model import Answer, ConverseRequest, Message, Role
 from parley_sidecar.wire import numbers, overrides, parameters
-from parley_sidecar.wire.call import Call
-from parley_sidecar.wire.json import EMPTY, decode, empty, encode
-from parley_sidecar.wire.spellings import InContext, Scrubbable, not_built
+from parley_sidecar.wire.call import Call, Wishes
+from parley_sidecar.wire.json import EMPTY, Text, decode, empty, encode
+from parley_sidecar.wire.parameters import AnyObject
+from parley_sidecar.wire.spellings import InContext, Metadata, Scrubbable
 
 MAX_INPUTS: Final = 64
 """The largest number of inputs of the early form."""
 _ROLES: Final[Mapping[str, Role]] = {"system": "system", "assistant": "assistant", "ai": "assistant"}
-"""Every other role speaks for the user. Source: Dapr's ConvertLangchaingoRole."""
-_TOOL_ROLES: Final = frozenset({"tool", "function"})
+"""Every other role speaks for the user: `human` and `generic` as in Dapr; `tool` and `function` too, for an input has
+no id of a call, without which no provider takes it for a tool's result."""
 
 
 class Input(Scrubbable):
@@ -30,27 +32,47 @@ class Input(Scrubbable):
     role: str | None = None
 
 
+Inputs = Annotated[
+    list[str | Input],
+    Meta(description="All plain texts, each asked apart, or all objects.", extra_json_schema={"minItems": 1}),
+]
+
+
 class Body(InContext):
     """A request's body."""
 
-    inputs: list[str | Input] | None = None
-    parameters: msgspec.Raw = msgspec.field(default_factory=empty)
-    metadata: dict[str, str] | None = None
-    temperature: float | str | None = None
+    inputs: Inputs | None = None
+    parameters: AnyObject = field(default_factory=empty)
+    metadata: Metadata | None = None
+    temperature: numbers.Temperature | None = None
 
 
 class Output(msgspec.Struct):
-    """One output; the object form leaves out what is empty."""
+    """One output of the object form, without what is empty."""
 
-    result: str | msgspec.UnsetType = msgspec.UNSET
-    parameters: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    result: Text = UNSET
+    parameters: Raw | UnsetType = UNSET
 
 
 class Reply(msgspec.Struct):
-    """A reply's body."""
+    """The body of a 200."""
 
-    context_id: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="contextID")
-    outputs: list[Output] | msgspec.UnsetType = msgspec.UNSET
+    context_id: Text = field(default=UNSET, name="contextID")
+    outputs: list[Output] | UnsetType = UNSET
+
+
+class EarlyOutput(msgspec.Struct):
+    """The answer to one input of the early form, its parameters printed even where they are empty."""
+
+    result: str
+    parameters: AnyObject
+
+
+class EarlyReply(msgspec.Struct, kw_only=True):
+    """The body of a 202: the outputs are in the order of the inputs."""
+
+    context_id: Text = field(default=UNSET, name="contextID")
+    outputs: list[EarlyOutput]
 
 
 _decoder = msgspec.json.Decoder(Body)
@@ -78,28 +100,38 @@ def requests(body: Body, call: Call) -> tuple[ConverseRequest, ...]:
     inputs = body.inputs
     if not inputs:
         raise MissingInputs("missing inputs in request")
-    body.refuse_scrub()
     body.check_context()
     early = is_early(body)
     prompts = tuple(_early_prompts(inputs)) if early else (tuple(_messages(inputs)),)
-    raw = parameters.given(body.parameters)
-    fields = parameters.plain(raw) if early else parameters.unboxed(raw)
-    temperature = numbers.temperature(body.temperature)
-    return tuple(call.request(messages, asked, parameters=fields, temperature=temperature) for messages in prompts)
+    wishes = _wishes(body, parameters.plain if early else parameters.unboxed)
+    return tuple([call.request(messages, asked, **wishes) for messages in prompts])
 
 
 def early_reply(body: Body, answers: Sequence[Answer]) -> bytes:
-    """Return the body of a 202: one output for each input, its parameters printed even where they are empty."""
+    """Return the body of a 202: one output for each input."""
     raw = parameters.given(body.parameters)
-    return encode(Reply(_context_id(body), [Output(_text(answer), raw) for answer in answers]))
+    outputs = [EarlyOutput(_text(answer), raw) for answer in answers]
+    return encode(EarlyReply(context_id=_context_id(body), outputs=outputs))
 
 
 def reply(body: Body, answer: Answer) -> bytes:
     """Return the body of a 200: one output for each of the provider's choices, as Dapr."""
     raw = parameters.given(body.parameters)
-    printed = msgspec.UNSET if raw == EMPTY else raw
-    outputs = [Output(choice.text or msgspec.UNSET, printed) for choice in answer.choices]
-    return encode(Reply(_context_id(body), outputs or msgspec.UNSET))
+    printed = UNSET if raw == EMPTY else raw
+    outputs = [Output(choice.text or UNSET, printed) for choice in answer.choices]
+    return encode(Reply(_context_id(body), outputs or UNSET))
+
+
+def _wishes(body: Body, read_fields: Callable[[Raw], Mapping[str, object]]) -> Wishes:
+    wishes = Wishes()
+    raw = parameters.given(body.parameters)
+    if raw != EMPTY:
+        wishes["parameters"] = read_fields(raw)
+    if body.temperature is not None:
+        wishes["temperature"] = numbers.temperature(body.temperature)
+    if body.wants_scrub:
+        wishes["scrub_answer"] = True
+    return wishes
 
 
 def _early_prompts(inputs: Sequence[str | Input]) -> Iterator[tuple[Message, ...]]:
@@ -115,11 +147,7 @@ def _messages(inputs: Sequence[str | Input]) -> Iterator[Message]:
     for given in inputs:
         if isinstance(given, str):
             raise _mixed()
-        given.refuse_scrub()
-        role = given.role or "user"
-        if role in _TOOL_ROLES:
-            raise not_built(f"the role {role}")
-        yield Message(_ROLES.get(role, "user"), given.content or "")
+        yield Message(_ROLES.get(given.role or "user", "user"), given.content or "", scrub=given.wants_scrub)
 
 
 def _mixed() -> InvalidParameters:
@@ -130,5 +158,5 @@ def _text(answer: Answer) -> str:
     return answer.choices[0].text if answer.choices else ""
 
 
-def _context_id(body: Body) -> str | msgspec.UnsetType:
-    return body.context_id or msgspec.UNSET
+def _context_id(body: Body) -> Text:
+    return body.context_id or UNSET

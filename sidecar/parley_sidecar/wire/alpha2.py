@@ -1,20 +1,23 @@
-"""/v1.0-alpha2/conversation/{name}/converse, the request: Dapr's current form, text messages.
+"""/v1.0-alpha2/conversation/{name}/converse, the request: Dapr's current form.
 
-Source: Dapr's ConversationRequestAlpha2 and protobuf's JSON mapping: two spellings a field, unknown keys dropped.
+Source: Dapr's ConversationRequestAlpha2 and protobuf's JSON mapping: two spellings a field, null is unset, unknown keys
+are dropped. Over gRPC the same structs are made from protobuf messages.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Raw, field
+from msgspec import Meta, field
 
 from parley_sidecar.errors import InvalidParameters, MalformedBody, MissingInputs
 from parley_sidecar.model import ConverseRequest, Message, Role
 from parley_sidecar.wire import numbers, overrides, parameters
-from parley_sidecar.wire.call import Call
-from parley_sidecar.wire.json import decode, empty
-from parley_sidecar.wire.spellings import InContext, Scrubbable, not_built
+from parley_sidecar.wire.call import Call, Wishes
+from parley_sidecar.wire.json import EMPTY, decode, empty
+from parley_sidecar.wire.parameters import AnyObject
+from parley_sidecar.wire.spellings import InContext, Metadata, Scrubbable, one_of, same
+from parley_sidecar.wire.tools import Called, Offer, called, offered, response_format, tool_choice
 
 
 class Part(msgspec.Struct):
@@ -28,8 +31,20 @@ class Turn(msgspec.Struct):
 
     name: str | None = None
     content: list[Part] | None = None
-    tool_calls: list[Raw] | None = field(default=None, name="toolCalls")
-    tool_calls_proto: list[Raw] | None = field(default=None, name="tool_calls")
+
+
+class AssistantTurn(Turn):
+    """What the model said, and what it asked for."""
+
+    tool_calls: list[Called] | None = field(default=None, name="toolCalls")
+    tool_calls_proto: list[Called] | None = field(default=None, name="tool_calls")
+
+
+class ToolTurn(Turn):
+    """A tool's result: `name` is the tool's."""
+
+    tool_id: str | None = field(default=None, name="toolId")
+    tool_id_proto: str | None = field(default=None, name="tool_id")
 
 
 class OneOf(msgspec.Struct):
@@ -41,26 +56,16 @@ class OneOf(msgspec.Struct):
     system_proto: Turn | None = field(default=None, name="of_system")
     developer: Turn | None = field(default=None, name="ofDeveloper")
     developer_proto: Turn | None = field(default=None, name="of_developer")
-    assistant: Turn | None = field(default=None, name="ofAssistant")
-    assistant_proto: Turn | None = field(default=None, name="of_assistant")
-    tool: Turn | None = field(default=None, name="ofTool")
-    tool_proto: Turn | None = field(default=None, name="of_tool")
+    assistant: AssistantTurn | None = field(default=None, name="ofAssistant")
+    assistant_proto: AssistantTurn | None = field(default=None, name="of_assistant")
+    tool: ToolTurn | None = field(default=None, name="ofTool")
+    tool_proto: ToolTurn | None = field(default=None, name="of_tool")
 
-    def turns(self) -> list[tuple[Role, Turn]]:
-        """Return the kinds that are set, with their roles."""
-        kinds: tuple[tuple[Role, Turn | None], ...] = (
-            ("user", self.user),
-            ("user", self.user_proto),
-            ("system", self.system),
-            ("system", self.system_proto),
-            ("developer", self.developer),
-            ("developer", self.developer_proto),
-            ("assistant", self.assistant),
-            ("assistant", self.assistant_proto),
-            ("tool", self.tool),
-            ("tool", self.tool_proto),
-        )
-        return [(role, turn) for role, turn in kinds if turn is not None]
+
+_KINDS: Final[tuple[Role, ...]] = (
+    "user", "user", "system", "system", "developer", "developer", "assistant", "assistant", "tool", "tool",
+)  # fmt: skip
+"""The role of each field of OneOf, in their order."""
 
 
 class Input(Scrubbable):
@@ -69,99 +74,125 @@ class Input(Scrubbable):
     messages: list[OneOf] | None = None
 
 
+Inputs = Annotated[list[Input], Meta(extra_json_schema={"minItems": 1})]
+Choice = Annotated[str, Meta(description="auto, none, required, or the name of one of the tools.")]
+Schema = Annotated[
+    dict[str, Any],
+    Meta(description="The JSON schema of the answer, passed on whole; a name and strict at its root are about it."),
+]
+
+
 class Body(InContext):
     """A request's body. `name` is not read: the path has it."""
 
-    inputs: list[Input] | None = None
-    parameters: Raw = field(default_factory=empty)
-    metadata: dict[str, str] | None = None
-    temperature: float | str | None = None
-    max_tokens: numbers.Number | None = field(default=None, name="maxTokens")
-    max_tokens_proto: numbers.Number | None = field(default=None, name="max_tokens")
-    tools: list[Raw] | None = None
-    tool_choice: str | None = field(default=None, name="toolChoice")
-    tool_choice_proto: str | None = field(default=None, name="tool_choice")
-    response_format: dict[str, Raw] | None = field(default=None, name="responseFormat")
-    response_format_proto: dict[str, Raw] | None = field(default=None, name="response_format")
-    retention: str | None = field(default=None, name="promptCacheRetention")
-    retention_proto: str | None = field(default=None, name="prompt_cache_retention")
-
-    def refuse_unbuilt(self) -> None:
-        """Raise InvalidParameters for what this version would otherwise leave undone in silence."""
-        asked = {
-            "tools": self.tools,
-            "toolChoice": self.tool_choice or self.tool_choice_proto,
-            "responseFormat": self.response_format or self.response_format_proto,
-            "promptCacheRetention": self.retention or self.retention_proto,
-        }
-        for name, value in asked.items():
-            if value:
-                raise not_built(name)
-
-    def token_limit(self) -> int | None:
-        """Return maxTokens, under either name.
-
-        Raises:
-            MalformedBody: when it is no whole number, or its two names say different things.
-            InvalidParameters: when it is out of range.
-        """
-        if self.max_tokens is None or self.max_tokens_proto is None:
-            return numbers.max_tokens(self.max_tokens if self.max_tokens_proto is None else self.max_tokens_proto)
-        if self.max_tokens != self.max_tokens_proto:
-            raise MalformedBody("maxTokens is given twice, and differs")
-        return numbers.max_tokens(self.max_tokens)
+    inputs: Inputs | None = None
+    parameters: AnyObject = field(default_factory=empty)
+    metadata: Metadata | None = None
+    temperature: numbers.Temperature | None = None
+    max_tokens: numbers.Limit | None = field(default=None, name="maxTokens")
+    max_tokens_proto: numbers.Limit | None = field(default=None, name="max_tokens")
+    tools: list[Offer] | None = None
+    tool_choice: Choice | None = field(default=None, name="toolChoice")
+    tool_choice_proto: Choice | None = field(default=None, name="tool_choice")
+    response_format: Schema | None = field(default=None, name="responseFormat")
+    response_format_proto: Schema | None = field(default=None, name="response_format")
+    retention: numbers.Duration | None = field(default=None, name="promptCacheRetention")
+    retention_proto: numbers.Duration | None = field(default=None, name="prompt_cache_retention")
 
 
 _decoder: Final = msgspec.json.Decoder(Body)
 
 
 def read(body: bytes) -> Body:
-    """Decode a body; raises MalformedBody."""
+    """Decode a body.
+
+    Raises:
+        MalformedBody: when it is not of the documented form; whatever it says, this comes before all else.
+    """
     return decode(_decoder, body)
 
 
 def request(body: Body, call: Call) -> ConverseRequest:
     """Return what the component is to be asked: the messages of all inputs, in order, as one prompt.
 
+    The order of the checks is Dapr's: inputs, messages, tools and their choice; ours come after them.
+
     Raises:
         MissingInputs: when there are none.
         InvalidParameters: when something is asked for that the component forbids or that means nothing here.
         MalformedBody: when a message, a parameter or a number is not of its documented form.
     """
-    asked = overrides.read(body.metadata, call.terms)
     if not body.inputs:
         raise MissingInputs("missing inputs in request")
-    body.refuse_scrub()
+    messages = tuple(_messages(body.inputs))
+    wishes = Wishes()
+    if body.tools or body.tool_choice or body.tool_choice_proto:
+        _add_tools(body, wishes)
+    if body.temperature is not None:
+        wishes["temperature"] = numbers.temperature(body.temperature)
+    if body.max_tokens is not None or body.max_tokens_proto is not None:
+        limits = (numbers.max_tokens(body.max_tokens), numbers.max_tokens(body.max_tokens_proto))
+        wishes["max_tokens"] = same("maxTokens", *limits)
+    if body.response_format or body.response_format_proto:
+        _add_format(body, wishes)
+    if body.retention is not None or body.retention_proto is not None:
+        _add_retention(body, wishes)
+    if body.wants_scrub:
+        wishes["scrub_answer"] = True
     body.check_context()
-    body.refuse_unbuilt()
-    fields = parameters.unboxed(parameters.given(body.parameters))
-    if asked.others:  # Dapr hands them to the provider as its `metadata`
-        fields = {"metadata": asked.others, **fields}
-    return call.request(
-        tuple(_messages(body.inputs)),
-        asked,
-        parameters=fields,
-        temperature=numbers.temperature(body.temperature),
-        max_tokens=body.token_limit(),
-    )
+    asked = overrides.read(body.metadata, call.terms)
+    _add_parameters(body, asked, wishes)
+    return call.request(messages, asked, **wishes)
 
 
 def _messages(inputs: list[Input]) -> Iterator[Message]:
     for given in inputs:
-        given.refuse_scrub()
+        scrub = given.wants_scrub
         for message in given.messages or ():
-            yield _message(message)
+            yield _message(message, scrub=scrub)
 
 
-def _message(message: OneOf) -> Message:
-    turns = message.turns()
-    if not turns:
+def _message(message: OneOf, *, scrub: bool) -> Message:
+    kinds = zip(_KINDS, msgspec.structs.astuple(message), strict=True)
+    given: list[tuple[Role, Turn]] = [(role, turn) for role, turn in kinds if turn is not None]
+    if not given:
         raise InvalidParameters("message type cannot be nil")
-    if len(turns) > 1:
+    if len(given) > 1:
         raise MalformedBody("a message has one type")
-    role, turn = turns[0]
-    if role == "tool":
-        raise not_built("tool messages")
-    if turn.tool_calls or turn.tool_calls_proto:
-        raise not_built("tool calls")
-    return Message(role, "\n".join(part.text or "" for part in turn.content or ()), turn.name or None)
+    role, turn = given[0]
+    parts = turn.content or ()
+    text = parts[0].text or "" if len(parts) == 1 else "\n".join(part.text or "" for part in parts)
+    name = turn.name or None
+    if isinstance(turn, AssistantTurn):
+        calls = same("toolCalls", turn.tool_calls, turn.tool_calls_proto)
+        return Message(role, text, name, called(calls or ()), scrub=scrub)
+    if isinstance(turn, ToolTurn):
+        call_id = one_of("toolId", turn.tool_id, turn.tool_id_proto)
+        return Message(role, text, name, tool_call_id=call_id or "", scrub=scrub)
+    return Message(role, text, name, scrub=scrub)
+
+
+def _add_tools(body: Body, wishes: Wishes) -> None:
+    wishes["tools"] = offered(body.tools or ())
+    said = one_of("toolChoice", body.tool_choice, body.tool_choice_proto)
+    wishes["tool_choice"] = tool_choice(said, wishes["tools"])
+
+
+def _add_format(body: Body, wishes: Wishes) -> None:
+    schema = same("responseFormat", body.response_format, body.response_format_proto)
+    wishes["response_format"] = response_format(schema or {})
+
+
+def _add_retention(body: Body, wishes: Wishes) -> None:
+    retention_s = numbers.duration_s(same("promptCacheRetention", body.retention, body.retention_proto) or "")
+    if retention_s < 0:
+        raise InvalidParameters("promptCacheRetention must not be negative")
+    wishes["prompt_cache_retention_s"] = retention_s
+
+
+def _add_parameters(body: Body, asked: overrides.Asked, wishes: Wishes) -> None:
+    raw = parameters.given(body.parameters)
+    if asked.others:  # Dapr hands them to the provider as its `metadata`
+        wishes["parameters"] = {"metadata": asked.others, **parameters.unboxed(raw)}
+    elif raw != EMPTY:
+        wishes["parameters"] = parameters.unboxed(raw)

@@ -1,31 +1,43 @@
-"""/v1.0-alpha2/conversation/{name}/converse, the reply: Dapr's current form.
+"""/v1.0-alpha2/conversation/{name}/converse, the complete reply: Dapr's current form.
 
 Source: Dapr's ConversationResponseAlpha2 and protobuf's JSON mapping: zero values are left out, 64-bit
 integers are text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
-from parley_sidecar.model import Answer, Choice, Usage
-from parley_sidecar.wire.json import encode
-
-Text = str | UnsetType
-"""Text that is left out where it says nothing."""
+from parley_sidecar.model import Answer, Choice, FinishReason, ToolCall, Usage
+from parley_sidecar.wire.json import Text, encode
 
 
-class Content(msgspec.Struct):
+class ReplyFunction(msgspec.Struct):
+    """The function that the model asks for; `arguments` is JSON text, as the model wrote it."""
+
+    name: Text = UNSET
+    arguments: Text = UNSET
+
+
+class ReplyCall(msgspec.Struct):
+    """One tool call."""
+
+    function: ReplyFunction
+    id: Text = UNSET
+
+
+class Content(msgspec.Struct, rename="camel"):
     """A choice's message."""
 
     content: Text = UNSET
+    tool_calls: list[ReplyCall] | UnsetType = UNSET
 
 
 class ReplyChoice(msgspec.Struct, rename="camel"):
     """A choice and its place among the provider's."""
 
-    finish_reason: str
+    finish_reason: FinishReason
     message: Content
     index: Text = UNSET
 
@@ -69,17 +81,33 @@ class Reply(msgspec.Struct):
 
 def reply(context_id: str | None, answer: Answer) -> bytes:
     """Return the body of a 200."""
-    return encode(Reply(context_id or UNSET, list(_outputs(answer)) or UNSET))
+    return encode(Reply(context_id or UNSET, list(_outputs(answer, _content)) or UNSET))
 
 
-def _outputs(answer: Answer) -> Iterator[Output]:
+def ending(context_id: str | None, answer: Answer) -> Reply:
+    """Return what ends a stream: the reply with empty messages, for they were sent in pieces."""
+    return Reply(context_id or UNSET, list(_outputs(answer, _nothing)) or UNSET)
+
+
+def _outputs(answer: Answer, content: Callable[[Choice], Content]) -> Iterator[Output]:
     usage = _usage(answer.usage) if answer.usage else UNSET
     for place, choice in enumerate(answer.choices):
-        yield Output([_choice(place, choice)], answer.model or UNSET, usage)
+        written = ReplyChoice(choice.finish_reason, content(choice), _count(place))
+        yield Output([written], answer.model or UNSET, usage)
 
 
-def _choice(place: int, choice: Choice) -> ReplyChoice:
-    return ReplyChoice(choice.finish_reason, Content(choice.text or UNSET), _count(place))
+def _content(choice: Choice) -> Content:
+    if not choice.tool_calls:
+        return Content(choice.text or UNSET)
+    return Content(choice.text or UNSET, [_call(call) for call in choice.tool_calls])
+
+
+def _nothing(_: Choice) -> Content:
+    return Content()
+
+
+def _call(call: ToolCall) -> ReplyCall:
+    return ReplyCall(ReplyFunction(call.name or UNSET, call.arguments or UNSET), call.id or UNSET)
 
 
 def _usage(usage: Usage) -> ReplyUsage:

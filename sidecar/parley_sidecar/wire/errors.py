@@ -31,7 +31,6 @@ _MESSAGES: Final[Mapping[type[ParleyError], Callable[[str, str], str]]] = {
     BodyTooLarge: lambda _, text: f"failed to read request body: {text}",
     ComponentNotFound: lambda name, _: f"failed finding conversation component {name}",
     MissingInputs: lambda name, _: f"failed conversing with component {name}: missing inputs in request",
-    InvalidParameters: lambda name, text: f"failed conversing with component {name}: invalid params: {text}",
 }
 
 
@@ -47,12 +46,17 @@ def body(error: ParleyError, component_name: str = "") -> bytes:
 
 def message(error: ParleyError, component_name: str) -> str:
     """Return the sentence in Dapr's words, as far as it has some."""
-    say = _MESSAGES.get(type(error))
-    if say:
+    if say := _MESSAGES.get(type(error)):
         return say(component_name, error.message)
-    if error.face.code == INVOKE and component_name:
-        return f"failed conversing with component {component_name}: {error.message}"
-    return error.message
+    if not component_name:
+        return error.message
+    if isinstance(error, InvalidParameters):
+        return f"failed conversing with component {component_name}: invalid params: {error.message}"
+    return (
+        f"failed conversing with component {component_name}: {error.message}"
+        if error.face.code == INVOKE
+        else error.message
+    )
 
 
 def headers(error: ParleyError) -> list[tuple[bytes, bytes]]:

@@ -9,6 +9,7 @@ from typing import Final
 from parley_sidecar.model import CachePolicy, CacheStatus
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_TRACE_PARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[ -~]{0,64})?")
 _ANY: Final = CachePolicy()
 
 
@@ -17,6 +18,14 @@ def request_id(given: bytes | None) -> str:
     if given and _REQUEST_ID.fullmatch(given):
         return given.decode()
     return secrets.token_hex(16)
+
+
+def trace_parent(given: bytes | None) -> list[tuple[bytes, bytes]]:
+    """Return the caller's traceparent as a header of the answer, as Dapr; none if it is malformed.
+
+    Source: W3C Trace Context, 3.2.
+    """
+    return [(b"traceparent", given)] if given and _TRACE_PARENT.fullmatch(given) else []
 
 
 def cache_policy(cache_control: bytes | None, ttl_s: float | None = None) -> CachePolicy:

@@ -8,9 +8,14 @@ from parley_sidecar.errors import MalformedBody
 
 T = TypeVar("T")
 
+Text = str | msgspec.UnsetType
+"""Text that is left out where it says nothing."""
+
 EMPTY: Final = msgspec.Raw(b"{}")
 """An empty object, for fields that keep their JSON as it came."""
 NULL: Final = msgspec.Raw(b"null")
+
+MAX_DEPTH: Final = 100
 
 _encoder = msgspec.json.Encoder()
 
@@ -34,6 +39,23 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
         raise MalformedBody("the body is not UTF-8") from error
     except RecursionError as error:
         raise MalformedBody("the body is nested too deep") from error
+
+
+def check_depth(value: object, left: int = MAX_DEPTH) -> None:
+    """Make sure that what the caller nested freely can be encoded again, from deeper in the stack than it was decoded.
+
+    Raises:
+        MalformedBody: when it is nested deeper than 100 levels.
+    """
+    if not left:
+        raise MalformedBody(f"values may be nested {MAX_DEPTH} levels deep")
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return
+    for inner in value:
+        if isinstance(inner, dict | list):
+            check_depth(inner, left - 1)
 
 
 def encode(document: object) -> bytes:

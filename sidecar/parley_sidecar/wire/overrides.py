@@ -31,6 +31,12 @@ class Terms:
     """The process's own ports on loopback: a provider there would ask us again."""
 
 
+@lru_cache(maxsize=256)
+def terms(allow: tuple[str, ...], has_endpoint: bool, own_ports: frozenset[int]) -> Terms:  # noqa: FBT001 - cached: by place
+    """Return the terms of a component, made once."""
+    return Terms(frozenset(allow), has_endpoint, own_ports)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a request's metadata asks for. It may hold a key: never print or log it."""

@@ -5,13 +5,15 @@ Source: protobuf's JSON mapping of Any and of the well-known types.
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from parley_sidecar.errors import InvalidParameters, MalformedBody
 from parley_sidecar.model import NO_PARAMETERS
 from parley_sidecar.wire.json import EMPTY, NULL, decode
+from parley_sidecar.wire.numbers import duration_s
 
 
 class Box(msgspec.Struct):
@@ -20,6 +22,18 @@ class Box(msgspec.Struct):
     type: str = msgspec.field(name="@type")
     value: Any = msgspec.UNSET
 
+
+AnyObject = Annotated[
+    msgspec.Raw,
+    Meta(
+        description="Custom fields for the provider: plain values in the early form, otherwise protobuf Any objects.",
+        extra_json_schema={
+            "type": ["object", "null"],
+            "examples": [{"top_k": {"@type": "type.googleapis.com/google.protobuf.Int64Value", "value": "5"}}],
+        },
+    ),
+]
+"""The field as it came."""
 
 _plain = msgspec.json.Decoder(dict[str, Any])
 _boxed = msgspec.json.Decoder(dict[str, Box])
@@ -57,7 +71,7 @@ def _unbox(name: str, box: Box) -> object:
         raise MalformedBody(f"the parameter {name} is not a known protobuf value")
     try:
         value = read(box.value)
-    except (msgspec.ValidationError, ValueError, OverflowError):
+    except (msgspec.ValidationError, MalformedBody, ValueError, OverflowError):
         raise MalformedBody(f"the parameter {name} does not fit its type") from None
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidParameters(f"the parameter {name} must be a finite number")
@@ -85,6 +99,12 @@ def _number(value: Any) -> float:
     return msgspec.convert(value, float, strict=isinstance(value, bool))
 
 
+def _duration(value: Any) -> str:
+    text: str = msgspec.convert(value, str)
+    duration_s(text)
+    return text
+
+
 _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "StringValue": _strictly(str),
     "BytesValue": _strictly(str),
@@ -98,6 +118,6 @@ _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "Struct": _strictly(dict),
     "ListValue": _strictly(list),
     "Value": lambda value: value,
-    "Duration": _strictly(str),
+    "Duration": _duration,
     "Timestamp": _strictly(str),
 }

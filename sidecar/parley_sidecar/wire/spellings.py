@@ -4,31 +4,47 @@ msgspec gives a field one name, so each spelling is a field. The privacy flags a
 leak, and other spellings may not contradict each other.
 """
 
+from typing import Annotated, TypeVar
+
 import msgspec
+from msgspec import Meta
 
 from parley_sidecar.errors import InvalidParameters, MalformedBody
+
+T = TypeVar("T")
+
+Flag = Annotated[bool, Meta(description="Hide personal data; one true spelling is enough.")]
+Id = Annotated[str, Meta(description="Echoed. Its spellings may not contradict each other.")]
+Room = Annotated[str, Meta(description="The id of a chat room; this version refuses it.")]
+Metadata = Annotated[
+    dict[str, str],
+    Meta(
+        description="What this request replaces in its component: model, key, endpoint, cacheTTL, in any case. "
+        "Over alpha2 other entries reach the provider as its metadata."
+    ),
+]
 
 
 class Scrubbable(msgspec.Struct):
     """What can be asked to hide personal data: an input, or the answer. Every spelling counts in every version."""
 
-    scrub_dapr1: bool | None = msgspec.field(default=None, name="scrubPII")
-    scrub_dapr2: bool | None = msgspec.field(default=None, name="scrubPii")
-    scrub_proto: bool | None = msgspec.field(default=None, name="scrub_pii")
+    scrub_dapr1: Flag | None = msgspec.field(default=None, name="scrubPII")
+    scrub_dapr2: Flag | None = msgspec.field(default=None, name="scrubPii")
+    scrub_proto: Flag | None = msgspec.field(default=None, name="scrub_pii")
 
-    def refuse_scrub(self) -> None:
-        """Raise InvalidParameters if personal data is to be hidden, which is not built yet."""
-        if self.scrub_dapr1 or self.scrub_dapr2 or self.scrub_proto:
-            raise not_built("scrubPii")
+    @property
+    def wants_scrub(self) -> bool:
+        """Whether personal data is to be hidden."""
+        return bool(self.scrub_dapr1 or self.scrub_dapr2 or self.scrub_proto)
 
 
 class InContext(Scrubbable):
     """A request that may name a chat room: by Dapr's names, echoed by a component without rooms, or the reference's."""
 
-    context_dapr1: str | None = msgspec.field(default=None, name="contextID")
-    context_dapr2: str | None = msgspec.field(default=None, name="contextId")
-    context_proto: str | None = msgspec.field(default=None, name="context_id")
-    room: str | None = msgspec.field(default=None, name="conversationContext")
+    context_dapr1: Id | None = msgspec.field(default=None, name="contextID")
+    context_dapr2: Id | None = msgspec.field(default=None, name="contextId")
+    context_proto: Id | None = msgspec.field(default=None, name="context_id")
+    room: Room | None = msgspec.field(default=None, name="conversationContext")
 
     @property
     def context_id(self) -> str | None:
@@ -37,6 +53,8 @@ class InContext(Scrubbable):
         Raises:
             MalformedBody: when two spellings name different ids.
         """
+        if self.context_dapr1 is self.context_dapr2 is self.context_proto is None:
+            return None
         return one_of("contextId", self.context_dapr1, self.context_dapr2, self.context_proto)
 
     def check_context(self) -> None:
@@ -60,6 +78,19 @@ def one_of(field: str, *spellings: str | None) -> str | None:
     if len(said) > 1:
         raise MalformedBody(f"{field} is given twice, and differs")
     return said.pop() if said else None
+
+
+def same(field: str, json_named: T | None, proto_named: T | None) -> T | None:
+    """Return what a field says under its JSON name or its proto name.
+
+    Raises:
+        MalformedBody: when both say something, and differ.
+    """
+    if proto_named is None:
+        return json_named
+    if json_named is not None and json_named != proto_named:
+        raise MalformedBody(f"{field} is given twice, and differs")
+    return proto_named
 
 
 def not_built(what: str) -> InvalidParameters:

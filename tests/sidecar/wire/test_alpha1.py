@@ -45,12 +45,12 @@ def test_each_plain_string_is_a_request() -> None:
 
 def test_objects_are_one_request() -> None:
     """In the object form all inputs are one prompt; roles are Dapr's."""
-    roles = ["", "user", "human", "generic", "stranger", "system", "assistant", "ai"]
+    roles = ["", "user", "human", "generic", "tool", "function", "stranger", "system", "assistant", "ai"]
     (asked,) = requests(inputs=[{"content": "hi", "role": role} for role in roles] + [{}])
 
-    expected = ["user"] * 5 + ["system", "assistant", "assistant", "user"]
+    expected = ["user"] * 7 + ["system", "assistant", "assistant", "user"]
     assert expected == [message.role for message in asked.messages]
-    assert ["hi"] * 8 + [""] == [message.text for message in asked.messages]
+    assert ["hi"] * 10 + [""] == [message.text for message in asked.messages]
 
 
 def test_the_object_form_takes_boxed_parameters() -> None:
@@ -81,24 +81,22 @@ def test_the_early_form_has_a_limit() -> None:
         requests(inputs=["a"] * 65)
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"inputs": ["a"], "scrubPII": True},
-        {"inputs": ["a"], "scrubPii": True},
-        {"inputs": ["a"], "scrub_pii": True, "scrubPII": False},
-        {"inputs": [{"content": "a", "scrubPII": True}]},
-        {"inputs": [{"content": "a", "scrubPii": True}]},
-        {"inputs": [{"content": "a"}, {"content": "a", "scrub_pii": True}]},
-        {"inputs": ["a"], "conversationContext": "room-1"},
-        {"inputs": [{"content": "a", "role": "tool"}]},
-        {"inputs": [{"content": "a", "role": "function"}]},
-    ],
-)
-def test_what_is_not_built_is_refused(fields: dict[str, Any]) -> None:
-    """Privacy flags under any name, rooms and tools are refused, never dropped."""
-    with pytest.raises(InvalidParameters, match=r"does not have .* yet: leave it out"):
-        requests(**fields)
+def test_rooms_are_refused() -> None:
+    """A room is refused, for forgetting it in silence is worse."""
+    with pytest.raises(InvalidParameters, match="does not have conversationContext yet: leave it out"):
+        requests(inputs=["a"], conversationContext="room-1")
+
+
+@pytest.mark.parametrize("spelling", ["scrubPII", "scrubPii", "scrub_pii"])
+def test_a_flag_counts_in_every_spelling(spelling: str) -> None:
+    """The flag of an input, and that of the answer in both forms; one that says false takes nothing back."""
+    inputs = [{"content": "a"}, {"content": "b", spelling: True, "scrubPII": spelling == "scrubPII"}]
+    (asked,) = requests(inputs=inputs)
+    (answer,) = requests(inputs=[{"content": "a"}], **{spelling: True})
+    early = requests(inputs=["a", "b"], **{spelling: True})
+
+    assert [False, True] == [message.scrub for message in asked.messages]
+    assert [False, True, True, True] == [request.scrub_answer for request in (asked, answer, *early)]
 
 
 @pytest.mark.parametrize("flag", [False, None])

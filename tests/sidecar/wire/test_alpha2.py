@@ -5,13 +5,23 @@ from typing import Any
 
 import pytest
 
-from parley_sidecar.errors import InvalidParameters, MalformedBody, MissingInputs
-from parley_sidecar.model import CachePolicy, ConverseRequest, Message, Overrides, Trace
+from parley_sidecar.errors import InvalidParameters, MalformedBody, MissingInputs, ParleyError
+from parley_sidecar.model import (
+    CachePolicy,
+    ConverseRequest,
+    Message,
+    NamedTool,
+    Overrides,
+    ResponseFormat,
+    Tool,
+    ToolCall,
+    Trace,
+)
 from parley_sidecar.wire import alpha2
 from parley_sidecar.wire.call import Call
 
 CALL = Call("alpha2", "id-1", cache_control=b"no-cache")
-USER = {"ofUser": {"content": [{"text": "hi"}]}}
+USER: dict[str, Any] = {"ofUser": {"content": [{"text": "hi"}]}}
 
 
 def request(**fields: Any) -> ConverseRequest:
@@ -95,48 +105,101 @@ def test_a_message_has_one_type(other: str) -> None:
         asking({**USER, other: {}})
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"scrubPii": True},
-        {"scrubPII": True},
-        {"scrub_pii": True},
-        {"conversationContext": "room-1"},
-        {"tools": [{"function": {"name": "f"}}]},
-        {"toolChoice": "auto"},
-        {"tool_choice": "auto"},
-        {"responseFormat": {"type": "object"}},
-        {"response_format": {"type": "object"}},
-        {"promptCacheRetention": "86400s"},
-        {"prompt_cache_retention": "86400s"},
-    ],
-)
-def test_what_is_not_built_is_refused(fields: dict[str, Any]) -> None:
-    """Privacy flags under any name, rooms, tools and formats are refused, never dropped."""
-    with pytest.raises(InvalidParameters, match=r"does not have .* yet: leave it out"):
-        asking(USER, **fields)
+def test_rooms_are_refused() -> None:
+    """A room is refused, for forgetting it in silence is worse."""
+    with pytest.raises(InvalidParameters, match="does not have conversationContext yet: leave it out"):
+        asking(USER, conversationContext="room-1")
+
+
+@pytest.mark.parametrize("spelling", ["scrubPII", "scrubPii", "scrub_pii"])
+def test_a_flag_counts_in_every_spelling(spelling: str) -> None:
+    """The flag of an input holds for all its messages, that of the request for the answer."""
+    asked = request(inputs=[{"messages": [USER]}, {"messages": [USER, USER], spelling: True}])
+    answer = asking(USER, **{spelling: True})
+
+    assert [False, True, True] == [message.scrub for message in asked.messages]
+    assert ([False, True], [False]) == (
+        [asked.scrub_answer, answer.scrub_answer],
+        [message.scrub for message in answer.messages],
+    )
 
 
 @pytest.mark.parametrize(
-    "message",
+    ("kind", "calls", "tool", "tool_id"),
+    [("ofAssistant", "toolCalls", "ofTool", "toolId"), ("of_assistant", "tool_calls", "of_tool", "tool_id")],
+)
+def test_calls_and_results_have_two_names(kind: str, calls: str, tool: str, tool_id: str) -> None:
+    """An assistant's calls and a tool's result are read under their JSON names and their proto names."""
+    called = {"id": "1", "function": {"name": "f", "arguments": "{}"}}
+    asked = asking(
+        {kind: {"content": [{"text": "hm"}], calls: [called, {"function": {}}]}},
+        {tool: {tool_id: "1", "name": "f", "content": [{"text": "a"}, {"text": "b"}]}},
+        {tool: {}},
+    )
+
+    expected = (
+        Message("assistant", "hm", tool_calls=(ToolCall("1", "f", "{}"), ToolCall("", ""))),
+        Message("tool", "a\nb", "f", tool_call_id="1"),
+        Message("tool", "", tool_call_id=""),
+    )
+    assert expected == asked.messages
+
+
+def test_a_call_has_a_type() -> None:
+    """A tool call of no known kind is refused in Dapr's words."""
+    with pytest.raises(InvalidParameters, match="tool types cannot be nil"):
+        asking({"ofAssistant": {"toolCalls": [{"id": "call_123"}]}})
+
+
+@pytest.mark.parametrize(
+    ("choice", "format_", "retention"),
     [
-        {"ofTool": {"toolId": "1", "name": "f", "content": [{"text": "hi"}]}},
-        {"of_tool": {}},
-        {"ofAssistant": {"toolCalls": [{"id": "call_123"}]}},
-        {"of_assistant": {"tool_calls": [{"id": "call_123"}]}},
+        ("toolChoice", "responseFormat", "promptCacheRetention"),
+        ("tool_choice", "response_format", "prompt_cache_retention"),
     ],
 )
-def test_tool_messages_are_refused(message: dict[str, Any]) -> None:
-    """Tool results and tool calls are refused, never dropped."""
-    with pytest.raises(InvalidParameters, match=r"does not have tool .* yet"):
-        asking(message)
+def test_tools_and_formats_have_two_names(choice: str, format_: str, retention: str) -> None:
+    """Tools, their choice, the format and the retention reach the provider, under either name."""
+    tools = [{"function": {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": True}}]
+    asked = asking(USER, tools=tools, **{choice: "f", format_: {"type": "object", "name": "sum"}, retention: "86400s"})
+
+    assert (Tool("f", "d", {"type": "object"}, strict=True),) == asked.tools
+    assert NamedTool("f") == asked.tool_choice
+    assert ResponseFormat({"type": "object"}, "sum") == asked.response_format
+    assert 86400.0 == asked.prompt_cache_retention_s
 
 
-@pytest.mark.parametrize("spelling", ["scrubPii", "scrubPII", "scrub_pii"])
-def test_an_input_may_not_ask_for_scrubbing(spelling: str) -> None:
-    """The privacy flag of an input counts in every spelling."""
-    with pytest.raises(InvalidParameters, match="does not have scrubPii yet"):
-        request(inputs=[{"messages": [USER]}, {"messages": [USER], spelling: True}])
+def test_the_order_of_the_checks_is_dapr_s() -> None:
+    """Inputs, then messages in their order, then toolChoice, then what Dapr does not check."""
+    wrong: dict[str, Any] = {"metadata": {"cacheTTL": "soon"}}
+    said = []
+    more: dict[str, Any]
+    for more in ({}, {"toolChoice": "required"}, {"inputs": [{"messages": [USER, {}]}]}, {"inputs": []}):
+        wrong = {"inputs": [{"messages": [USER]}], **wrong, **more}
+        with pytest.raises(ParleyError) as raised:
+            request(**wrong)
+        said.append(raised.value.message.split(" ")[0])
+
+    assert ["cacheTTL:", "tool", "message", "missing"] == said
+
+
+@pytest.mark.parametrize("value", ["-1s", "-0.5s"])
+def test_a_retention_is_not_negative(value: str) -> None:
+    """A duration that ends before it begins means nothing."""
+    with pytest.raises(InvalidParameters, match="must not be negative"):
+        asking(USER, promptCacheRetention=value)
+
+
+def test_what_another_kind_has_is_unknown() -> None:
+    """Tool calls of a user are an unknown key, and dropped like any other."""
+    assert (Message("user", "hi"),) == asking({"ofUser": {**USER["ofUser"], "toolCalls": 5, "toolId": 5}}).messages
+
+
+def test_a_stream_is_asked_for_by_the_call() -> None:
+    """The door says whether pieces are wanted, the body does not."""
+    body = alpha2.read(json.dumps({"inputs": [{"messages": [USER]}]}).encode())
+
+    assert alpha2.request(body, Call("alpha2", "id-1", wants_stream=True)).wants_stream
 
 
 def test_what_asks_nothing_is_taken() -> None:
@@ -172,6 +235,15 @@ def test_the_token_limit_has_two_names(fields: dict[str, Any], limit: int | None
         {"inputs": [{"messages": [USER]}], "maxTokens": True},
         {"inputs": [{"messages": [USER]}], "contextId": "a", "context_id": "b"},
         {"inputs": [{"messages": [USER]}], "promptCacheRetention": 5},
+        {"inputs": [{"messages": [USER]}], "promptCacheRetention": "24h"},
+        {"inputs": [{"messages": [USER]}], "promptCacheRetention": ""},
+        {"inputs": [{"messages": [USER]}], "promptCacheRetention": "1s", "prompt_cache_retention": "2s"},
+        {"inputs": [{"messages": [USER]}], "responseFormat": {"a": 1}, "response_format": {"a": 2}},
+        {"inputs": [{"messages": [USER]}], "toolChoice": "auto", "tool_choice": "none"},
+        {"inputs": [{"messages": [USER]}], "tools": [{"function": {"name": "f", "parameters": [1]}}]},
+        {"inputs": [{"messages": [{"ofAssistant": {"toolCalls": [None]}}]}]},
+        {"inputs": [{"messages": [{"ofTool": {"toolId": "a", "tool_id": "b"}}]}]},
+        {"inputs": [{"messages": [{"ofAssistant": {"toolCalls": [], "tool_calls": [{"id": "1"}]}}]}]},
         {"inputs": [{"messages": [USER]}], "parameters": {"plain": 1}},
         {"inputs": [{"messages": [USER]}], "metadata": {"version": 1.0}},
     ],

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from parley_sidecar.model import Answer, Choice, Usage
+from parley_sidecar.model import Answer, Choice, ToolCall, Usage
 from parley_sidecar.wire.alpha2_reply import reply
 
 STOP = {"finishReason": "stop", "message": {"content": "hi"}}
@@ -36,6 +36,24 @@ STOP = {"finishReason": "stop", "message": {"content": "hi"}}
             [
                 {"choices": [{"finishReason": "length", "message": {}}], "model": "m"},
                 {"choices": [{**STOP, "index": "1"}], "model": "m"},
+            ],
+        ),
+        (
+            Answer((Choice("", "tool_calls", tool_calls=(ToolCall("1", "f", "{}"), ToolCall("", "g"))),)),
+            [
+                {
+                    "choices": [
+                        {
+                            "finishReason": "tool_calls",
+                            "message": {
+                                "toolCalls": [
+                                    {"id": "1", "function": {"name": "f", "arguments": "{}"}},
+                                    {"function": {"name": "g"}},
+                                ]
+                            },
+                        }
+                    ]
+                }
             ],
         ),
     ],

@@ -7,6 +7,7 @@ from parley_sidecar.wire import headers
 
 HIT = CacheStatus(hit=True, tier="redis", ttl_s=299)
 MISS = CacheStatus(hit=False, stored=True)
+TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def test_a_harmless_request_id_is_kept() -> None:
@@ -75,3 +76,18 @@ def test_several_are_a_hit_if_all_are(statuses: list[CacheStatus | None], shown:
 def test_waiting_is_in_whole_seconds(seconds: float, text: str) -> None:
     """Retry-After is rounded up, and never nothing."""
     assert text == headers.retry_after(seconds)
+
+
+@pytest.mark.parametrize(
+    ("given", "returned"),
+    [
+        (None, []),
+        (b"00-x-y-01", []),
+        (TRACE + b"\r\nset-cookie: a", []),
+        (TRACE, [(b"traceparent", TRACE)]),
+        (b"cc" + TRACE[2:] + b"-what-will-be", [(b"traceparent", b"cc" + TRACE[2:] + b"-what-will-be")]),
+    ],
+)
+def test_a_trace_is_told_back(given: bytes | None, returned: list[tuple[bytes, bytes]]) -> None:
+    """A caller finds its own trace in the answer; what is malformed is dropped."""
+    assert returned == headers.trace_parent(given)

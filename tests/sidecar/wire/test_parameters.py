@@ -57,6 +57,8 @@ def test_an_any_object_holds_a_plain_value(kind: str, value: object, read: objec
         (boxed("Int64Value", True), "field does not fit its type"),
         (boxed("BoolValue", "true"), "field does not fit its type"),
         (boxed("DoubleValue", True), "field does not fit its type"),
+        (boxed("Duration", "24h"), "field does not fit its type"),
+        (boxed("Duration", 5), "field does not fit its type"),
     ],
 )
 def test_a_bad_any_object_is_malformed(raw: bytes, sentence: str) -> None:
