@@ -37,7 +37,7 @@ SOURCES: Mapping[ImageName, tuple[str, ...]] = {
     "app": ("e2e/images/app.Dockerfile", "requirements/sidecar.txt"),
 }
 BASES = {"BASE": "build", "RUNTIME": "runtime"}  # build argument: base image
-RUNTIME = ("python3", "ca-certificates")
+RUNTIME = ("python3", "ca-certificates", "libstdc++6")  # the last for grpcio; the Dockerfiles' default bases have it
 DEBIAN: Mapping[str, tuple[str, ...]] = {
     "runtime": RUNTIME,
     "build": (*RUNTIME, "python3-venv", "python3-pip", "dash", "coreutils"),
