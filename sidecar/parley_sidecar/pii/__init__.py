@@ -16,6 +16,7 @@ from parley_sidecar.pii.mails import mails
 from parley_sidecar.pii.networks import networks
 from parley_sidecar.pii.numbers import numbers
 from parley_sidecar.pii.places import places
+from parley_sidecar.pii.secret_commands import secret_commands
 from parley_sidecar.pii.secret_words import secret_words
 from parley_sidecar.pii.spelled import spelled
 from parley_sidecar.pii.tokens import tokens
@@ -26,13 +27,32 @@ Naming = Callable[[Kind, str], str]
 """From a value's kind and the value to what stands in its place."""
 
 DETECTORS: Final[tuple[Detector, ...]] = (
-    mails, networks, ibans, numbers, identity_codes, tokens, secret_words, births, places, spelled,
+    mails, networks, ibans, numbers, identity_codes, tokens, secret_words, secret_commands, births, places, spelled,
 )  # fmt: skip
-_UUID: Final = re.compile(r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b")
+_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b")
+
+
+WINDOW_CHARACTERS: Final = 256 * 1024
+"""What is read at once; a longer text is read in windows, so that memory does not grow with it."""
+OVERLAP_CHARACTERS: Final = 40 * 1024
+"""What two windows share: on both sides of its middle there is room for the longest value, a private key."""
 
 
 def spans(text: str) -> list[Span]:
     """Return where personal data stands in a text, in order and without overlaps."""
+    if len(text) <= WINDOW_CHARACTERS:
+        return _scanned(text)
+    found: list[Span] = []
+    for start in range(0, len(text) - OVERLAP_CHARACTERS, WINDOW_CHARACTERS - OVERLAP_CHARACTERS):
+        end = start + WINDOW_CHARACTERS
+        low = start + OVERLAP_CHARACTERS // 2 if start else 0
+        high = end - OVERLAP_CHARACTERS // 2 if end < len(text) else len(text)
+        here = (Span(span.start + start, span.end + start, span.kind) for span in _scanned(text[start:end]))
+        found += [span for span in here if low <= span.start < high]
+    return merged(found)
+
+
+def _scanned(text: str) -> list[Span]:
     seen = view(text)
     found = merged(seen.original(span for detect in DETECTORS for span in detect(seen)))
     uuids = [one.span() for one in _UUID.finditer(text)] if found else []

@@ -8,10 +8,10 @@ from parley_sidecar.pii.check_digits import mod97
 from parley_sidecar.pii.kinds import Span
 from parley_sidecar.pii.view import View
 
-_CHECK: Final = re.compile(r"[0-9](?<=[A-Za-z][0-9]|[ .-][0-9])[0-9](?=[ .-]?[A-Za-z0-9])")
+_CHECK: Final = re.compile(r"[0-9](?<=[A-Za-z][A-Za-z .-][0-9])[0-9](?=[ .-]?[A-Za-z0-9])")
 _COUNTRY: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[ .-]?\Z")
 _COUNTRY_REACH: Final = 4
-_REST: Final = re.compile(r"[ .\-]?[A-Z0-9]", re.IGNORECASE)
+_BETWEEN: Final = frozenset(" .-")
 _LENGTHS: Final = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,
     "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27, "DK": 18, "DO": 28, "EE": 20, "EG": 29,
@@ -44,12 +44,14 @@ def ibans(view: View) -> Iterator[Span]:
 
 def _taken(text: str, start: int, length: int) -> tuple[int, str]:
     """Return where so many letters and digits end, and what they are without what separates them."""
-    characters = [text[start].upper()]
-    end = start + 1
-    while len(characters) < length:
-        piece = _REST.match(text, end)
-        if piece is None:
+    characters: list[str] = []
+    end = start
+    for end in range(start, min(len(text), start + 2 * length)):
+        character = text[end]
+        if character.isalnum() and character.isascii():
+            characters.append(character)
+            if len(characters) == length:
+                return end + 1, "".join(characters).upper()
+        elif character not in _BETWEEN or text[end - 1] in _BETWEEN:
             break
-        characters.append(text[piece.end() - 1].upper())
-        end = piece.end()
-    return end, "".join(characters)
+    return end, ""

@@ -30,7 +30,18 @@ _GLUED: Final = (
     "d.o.b",
     "date_of_birth",
     "dateofbirth",
+    "д.р.",
+    "г.р.",
+    "f. nac",
+    "f.nac",
+    "fecha nac",
+    "fec. nac",
+    "d. nasc",
+    "data nasc",
+    "dt. nasc",
 )
+_SHORT: Final = re.compile(r"[\W_]?(?:b|ur|nar|szül)\. ?(?=[0-9]|[A-Z][a-z])")
+_SHORT_WORDS: Final = frozenset({"b", "ur", "nar", "szül"})
 _MONTH: Final = r"[^\W\d_]{3,12}\.?"
 _DATE: Final = re.compile(
     r"(?<![0-9])(?:"
@@ -42,13 +53,14 @@ _DATE: Final = re.compile(
     r")"
 )
 _MONTH_FIRST: Final = re.compile(
-    r"(?<![^\W_])(?:jan|feb|mar|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez|ene|abr|ago|dic|avr|juin|juil|août|déc|fév)[^\W\d_]{0,7}\.?"
-    r" [0-9]{1,2}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{2}",
-    re.IGNORECASE,
+    r"(?:jan|feb|mar|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez|ene|abr|ago|dic|avr|juin|juil|août|déc|fév)"
+    r"[^\W\d_]{0,7}\.? [0-9]{1,2}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{2}"
 )
 _DISTANCE: Final = 40
 """How many characters may stand between the word and the date."""
-_BEFORE: Final = 60
+_BEFORE: Final = 44
+_NEAR: Final = 24
+_DIGIT: Final = re.compile("[0-9]{2}")
 _BEHIND: Final = _DISTANCE + 36
 """What is searched before and behind a word: the distance, and the longest date."""
 _BEHIND_WORDS: Final = re.compile(
@@ -58,19 +70,29 @@ _BEHIND_WORDS: Final = re.compile(
 
 def births(view: View) -> Iterator[Span]:
     """Return the dates of birth."""
-    if not view.has_digits or (view.words.isdisjoint(_WORDS) and not any(word in view.lower for word in _GLUED)):
+    if not view.has_digits:
         return
     for word in (*(view.words & _WORDS), *_GLUED):
         at = view.lower.find(word)
         while at >= 0:
             yield from _around(view, at, at + len(word))
             at = view.lower.find(word, at + len(word))
+    for word in view.words & _SHORT_WORDS:
+        at = view.lower.find(f"{word}.")
+        while at >= 0:
+            short = _SHORT.match(view.text, max(0, at - 1))
+            end = short.end() if short else 0
+            yield from (span for span in (_around(view, at, end) if short else ()) if span.start == end)
+            at = view.lower.find(f"{word}.", at + 1)
 
 
 def _around(view: View, start: int, end: int) -> Iterator[Span]:
     """Return the dates that begin close behind a word, or end right before it."""
-    for pattern in (_DATE, _MONTH_FIRST):
-        for found in pattern.finditer(view.text, max(0, start - _BEFORE), end + _BEHIND):
-            behind = found.start() >= end and found.start() - end <= _DISTANCE
-            if behind or (found.end() <= start and _BEHIND_WORDS.match(view.lower, found.end())):
-                yield Span(found.start(), found.end(), "DATE_OF_BIRTH")
+    for pattern, text in ((_DATE, view.text), (_MONTH_FIRST, view.lower)):
+        found = pattern.search(text, end, min(len(text), end + _BEHIND))
+        if found and found.start() - end <= _DISTANCE:
+            yield Span(found.start(), found.end(), "DATE_OF_BIRTH")
+        if _DIGIT.search(text, max(0, start - _NEAR), start):
+            for found in pattern.finditer(text, max(0, start - _BEFORE), end):
+                if _BEHIND_WORDS.match(view.lower, found.end()):
+                    yield Span(found.start(), found.end(), "DATE_OF_BIRTH")

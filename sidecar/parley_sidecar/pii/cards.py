@@ -1,5 +1,6 @@
 """Payment cards: a known prefix with its length and the right check digit, or any such number after a card's word."""
 
+from itertools import pairwise
 from typing import Final
 
 from parley_sidecar.pii.check_digits import luhn
@@ -21,12 +22,12 @@ _BRANDS: Final[tuple[tuple[int, int, frozenset[int]], ...]] = (
     (352800, 358999, frozenset({16, 17, 18, 19})),  # JCB
     (620000, 629999, frozenset({16, 17, 18, 19})),  # UnionPay
     (810000, 829999, frozenset({16, 17, 18, 19})),  # UnionPay, RuPay
-    (500000, 509999, frozenset({12, 13, 14, 15, 16, 17, 18, 19})),  # Maestro, Verve, Elo, RuPay
-    (560000, 589999, frozenset({12, 13, 14, 15, 16, 17, 18, 19})),
+    (500000, 509999, frozenset({13, 14, 15, 16, 17, 18, 19})),  # Maestro, Verve, Elo, RuPay
+    (560000, 589999, frozenset({13, 14, 15, 16, 17, 18, 19})),
     (600000, 600999, frozenset({16})),  # RuPay, Hipercard
     (606000, 608999, frozenset({16})),
-    (630000, 639999, frozenset({12, 13, 14, 15, 16, 17, 18, 19})),  # Maestro, InstaPayment
-    (670000, 679999, frozenset({12, 13, 14, 15, 16, 17, 18, 19})),
+    (630000, 639999, frozenset({13, 14, 15, 16, 17, 18, 19})),  # Maestro, InstaPayment
+    (670000, 679999, frozenset({13, 14, 15, 16, 17, 18, 19})),
     (220000, 220499, frozenset({16, 17, 18, 19})),  # Mir
     (979200, 979299, frozenset({16})),  # Troy
     (860000, 860099, frozenset({16})),  # Uzcard
@@ -52,11 +53,24 @@ def is_card(digits: str, *, grouped: bool) -> bool:
     return any(low <= issuer <= high and len(digits) in lengths for low, high, lengths in ranges) and luhn(digits)
 
 
+_QUARTET: Final = 4
+_STEP: Final = 32
 _FEWEST: Final = 12
 _MOST: Final = 19
 _USUAL: Final = (16, 15, 14, 19, 13, 18, 17, 12)
 """Lengths in the order of how many cards have them."""
 _SEPARATORS: Final = frozenset({"", " ", "-", ".", "  ", " - ", "/"})
+
+
+def _is_table(run: Run, first: int, last: int) -> bool:
+    """Say whether groups count up, as in a table, or are a decimal fraction."""
+    if last == first:
+        return False
+    if run.separator(first + 1) == "." and len(run.groups[first].digits) != _QUARTET:
+        return True
+    numbers = [int(group.digits) for group in run.groups[first : last + 1]]
+    steps = [behind - before for before, behind in pairwise(numbers[:3])]
+    return len(steps) > 1 and all(0 < step < _STEP for step in steps)
 
 
 def _by_use(length: tuple[int, int]) -> int:
@@ -65,16 +79,14 @@ def _by_use(length: tuple[int, int]) -> int:
 
 def card(run: Run, index: int) -> Span | None:
     """Read a card's number."""
-    if run.left(index) < _FEWEST:
-        return None
     lengths: dict[int, int] = {}
     for last, total in run.totals(index, _MOST):
-        if last > index and run.separator(last) not in _SEPARATORS:
+        if last > index and (run.separator(last) not in _SEPARATORS or run.separator(last) != run.separator(index + 1)):
             break
         if total >= _FEWEST:
             lengths[total] = last
     for _, last in sorted(lengths.items(), key=_by_use):
-        if is_card(run.joined(index, last), grouped=last > index):
+        if is_card(run.joined(index, last), grouped=last > index) and not _is_table(run, index, last):
             return Span(run.groups[index].start, run.groups[last].end, "CREDIT_CARD")
     if lengths and run.label == "card":
         _, longest = min(lengths.items(), key=_by_use)

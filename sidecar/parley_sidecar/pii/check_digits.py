@@ -15,6 +15,7 @@ _VERHOEFF_P: Final = (
     (8, 9, 1, 6, 0, 4, 3, 5, 2, 7), (9, 4, 5, 3, 1, 2, 6, 8, 7, 0), (4, 2, 8, 6, 5, 7, 3, 9, 0, 1),
     (2, 7, 9, 3, 8, 0, 6, 4, 1, 5), (7, 0, 4, 6, 9, 1, 3, 2, 5, 8),
 )  # fmt: skip
+_NUMBERED: Final = {ord("A") + place: str(place + 10) for place in range(26)}
 _BASE58: Final = {c: n for n, c in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")}
 _RIPPLE: Final = {c: n for n, c in enumerate("rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz")}
 
@@ -30,8 +31,7 @@ def luhn(digits: str) -> bool:
 
 def mod97(account: str) -> bool:
     """Say whether an IBAN's two digits are right. Source: ISO 7064 MOD 97-10, ISO 13616."""
-    rotated = account[4:] + account[:4]
-    return int("".join(str(int(character, 36)) for character in rotated)) % 97 == 1
+    return int((account[4:] + account[:4]).translate(_NUMBERED)) % 97 == 1
 
 
 def verhoeff(digits: str) -> bool:

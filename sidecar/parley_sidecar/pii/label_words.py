@@ -9,17 +9,18 @@ _WORDS: Final[dict[Label, str]] = {
     "phone": """
         phone phones telephone telefon telefono teléfono telefone téléphone tel tél tlf tfn telf fon fone phonenumber
         mobile mobil móvil movil cell cellphone cellular handy handynummer mobilnummer mobiltelefon telefonnummer rufnummer
-        portable celular cellulare celulare whatsapp viber signal telegram fax sms text texted call called calling
-        dial ring rang reach contact hotline helpline landline msisdn ph mob msg callback
+        portable celular cellulare celulare whatsapp viber  telegram fax sms   call called calling
+        dial   reach  hotline helpline landline msisdn  mob msg callback
         appelez appeler appelle joindre rappeler rappelez anrufen ruf rufen erreichbar erreichen anruf llamar llama llame
-        llámame llamame chiamare chiama chiamami ligar ligue telefonisch telefoonnummer bel bellen telefoon gsm puhelin
-        puhelinnumero soita telefonnr mobilnr ring puh sími telefonas telefons telefoni číslo telefonní telefón volejte
+        llámame llamame chiamare chiama chiamami ligar ligue telefonisch telefoonnummer  bellen telefoon gsm puhelin
+        puhelinnumero soita telefonnr mobilnr  puh sími telefonas telefons telefoni číslo telefonní telefón volejte
         zadzwoń dzwoń komórka numer telefonu zadzwonić kontakttelefon hívjon telefonszám telefonul sunați tелефон телефон
         телефону телефона тел моб мобильный мобильного звоните позвоните позвонить звони номер номеру дзвоніть
-        τηλέφωνο τηλ κινητό καλέστε telefonu cep ara arayın arayabilirsiniz telefonunuz telpon hp hubungi nomor nomer
-        telefonnya wa điện thoại gọi sđt dt هاتف الهاتف جوال الجوال موبايل اتصل الرقم واتساب تلفن موبایل טלפון הטלפון נייד התקשר להתקשר תתקשרו
+        τηλέφωνο τηλ κινητό καλέστε telefonu cep  arayın arayabilirsiniz telefonunuz telpon  hubungi nomor nomer
+        telefonnya  điện thoại gọi sđt  هاتف الهاتف جوال الجوال موبايل اتصل الرقم واتساب تلفن موبایل טלפון הטלפון נייד התקשר להתקשר תתקשרו
+        numeris numurs numuru número fijo fixo mob telp telf tlm ph msisdn simi símanúmer dẫn liên hệ
         zvaniet zvanīt helista helistage skambinkite skambinti paskambinkite numerem numerze numeru kom telemóvel tālrunis
-        telefons telefonas nomer бр обадете дзвоніть nazovite pokličite volajte zavolajte volejte ringe hringdu simu numéro numero número
+        telefons telefonas nomer бр обадете дзвоніть nazovite pokličite volajte zavolajte volejte  hringdu simu numéro numero número
     """,
     "card": """
         card cards charge charged billed creditcard cardnumber cc ccn pan visa mastercard amex maestro discover jcb diners unionpay kreditkarte
@@ -31,17 +32,17 @@ _WORDS: Final[dict[Label, str]] = {
     "ssn": "ssn ssns itin socialsecurity socialsecuritynumber",
     "id": """
         nin nino nhs utr dni nie nif cif nuss nir insee sécu secu codice fiscale steuer steuerid steueridentifikationsnummer
-        steuernummer idnr ausweis ausweisnummer personalausweis personalausweisnummer pass passnummer reisepass reisepassnummer
+        steuernummer idnr ausweis ausweisnummer personalausweis personalausweisnummer  passnummer reisepass reisepassnummer
         passport passports passeport pasaporte passaporto passaporte paszport pasaport pas sozialversicherungsnummer svnr
         versicherungsnummer rentenversicherungsnummer bsn burgerservicenummer rijksregisternummer rijksregister pesel nip regon
         dowód dowodu personnummer personnr fødselsnummer fodselsnummer fnr cpr cprnr henkilötunnus hetu pps ppsn ahv avs
         avsnummer rodné rodne rodného cnp egn егн jmbg oib emšo emso isikukood asmens personas kods amka αμκα afm αφμ
-        tckn kimlik tc инн снилс паспорт паспорта паспортные рнокпп іпн ипн cpf cnpj rg cuit cuil rut run curp rfc cédula
-        cedula cc nit ruc aadhaar aadhar uidai pan mynumber マイナンバー nric fin mykad ic nik ktp ktpnya cccd cmnd
-        tfn medicare ird nss license licence licencia führerschein fuehrerschein führerscheinnummer permis identity identidad identité identità identidade identification identificación identificacion
+        tckn kimlik tc инн снилс паспорт паспорта паспортные рнокпп іпн ипн cpf cnpj rg cuit cuil rut run curp  cédula
+        cedula  nit ruc aadhaar aadhar uidai pan mynumber マイナンバー nric fin mykad  nik ktp ktpnya cccd cmnd
+        tfn medicare ird nss    führerschein fuehrerschein führerscheinnummer permis  identidad identité identità identidade identification identificación identificacion
         taxpayer steuerlich national tin vat legitimación matricule personalnummer taj adóazonosító szemeid citizen
         الهوية هوية kitas sss philhealth umid npwp nid cnic nicop hkid bvn iqama
-        emirates kra huduma
+        emirates huduma
     """,
     "birth": "dob birth born birthdate birthday",
     "zip": "zip zipcode postcode postal postleitzahl plz",
@@ -63,9 +64,28 @@ _WORDS: Final[dict[Label, str]] = {
 }
 WORDS: Final[dict[str, Label]] = {word: label for label, words in _WORDS.items() for word in words.split()}
 
+_STEMS: Final[dict[Label, str]] = {
+    "phone": """
+        telef teleph téléph telp телефон τηλέφων τηλεφων mobil móvil celul cellul handy whatsapp dzwoni zadzwo anruf rückruf
+        rueckruf zurückruf festnetz позвон перезвон звонит звоня puhelin komórk erreichb joign rappel appelez llám llamad
+        chiamar chiamat hívj számom volejte zavolej volat обад καλέσ arayın ulaşab hubung sunați voicemail nazov zovite
+        ringja marque marqu mobieln
+    """,
+    "id": """
+        ausweis passnum reisepass passeport pasaport passapor paszport identifikationsn identifikasi идентификац ідентифікац
+        personnum personalnum fødselsn sozialvers rentenvers versicherungsn burgerserv sofinum rijksreg rodné rodne cédul
+        cedul dowod henkilöt isikuk паспорт steuernum steuerid steuerident zehut kimlik documento registre aadha
+        contribuinte
+    """,
+    "card": "kreditk kredietk кредитн кредитк creditcar kartenn debitkar debetk kortnum bankkort bankkar",
+}
+STEMS: Final[dict[str, Label]] = {stem: label for label, stems in _STEMS.items() for stem in stems.split()}
+"""Beginnings of words that have many endings."""
+
 PAIRS: Final[dict[tuple[str, str], Label]] = {
     ("social", "security"): "ssn",
     ("social", "sec"): "ssn",
+    ("sec", "no"): "ssn",
     ("social", "insurance"): "id",
     ("national", "insurance"): "id",
     ("tax", "id"): "id",
@@ -77,12 +97,60 @@ PAIRS: Final[dict[tuple[str, str], Label]] = {
     ("tax", "file"): "id",
     ("tax", "payer"): "id",
     ("driver", "license"): "id",
+    ("drivers", "license"): "id",
+    ("driver", "licence"): "id",
+    ("driving", "licence"): "id",
+    ("driving", "license"): "id",
+    ("s", "license"): "id",
+    ("s", "licence"): "id",
+    ("license", "number"): "id",
+    ("licence", "number"): "id",
+    ("license", "no"): "id",
+    ("licence", "no"): "id",
+    ("de", "conducir"): "id",
+    ("identity", "card"): "id",
+    ("identity", "number"): "id",
+    ("identity", "no"): "id",
     ("sécurité", "sociale"): "id",
     ("seguridad", "social"): "id",
     ("personal", "number"): "id",
     ("personal", "code"): "id",
     ("national", "id"): "id",
     ("my", "number"): "phone",
+    ("no", "hp"): "phone",
+    ("nomor", "hp"): "phone",
+    ("bel", "me"): "phone",
+    ("call", "me"): "phone",
+    ("contact", "me"): "phone",
+    ("emergency", "contact"): "phone",
+    ("ring", "me"): "phone",
+    ("ring", "mig"): "phone",
+    ("ring", "til"): "phone",
+    ("ring", "meg"): "phone",
+    ("text", "me"): "phone",
+    ("ідентифікаційний", "код"): "id",
+    ("pass", "nr"): "id",
+    ("sv", "nr"): "id",
+    ("sv", "nummer"): "id",
+    ("rv", "nummer"): "id",
+    ("perso", "nr"): "id",
+    ("sa", "id"): "id",
+    ("thai", "id"): "id",
+    ("hk", "id"): "id",
+    ("n", "ss"): "id",
+    ("numeric", "personal"): "id",
+    ("soc", "sec"): "ssn",
+    ("my", "social"): "ssn",
+    ("nå", "meg"): "phone",
+    ("når", "mig"): "phone",
+    ("nås", "på"): "phone",
+    ("træffe", "mig"): "phone",
+    ("reach", "me"): "phone",
+    ("find", "me"): "phone",
+    ("liga", "no"): "phone",
+    ("my", "cell"): "phone",
+    ("ic", "no"): "id",
+    ("ic", "number"): "id",
     ("his", "number"): "phone",
     ("her", "number"): "phone",
     ("your", "number"): "phone",
@@ -105,23 +173,27 @@ PAIRS: Final[dict[tuple[str, str], Label]] = {
 """Two words that mean something together only."""
 
 CAPITALS: Final[dict[str, Label]] = {
-    "SIN": "id", "EIN": "id", "TIN": "id", "NAS": "id", "NI": "id", "DL": "id", "ID": "id", "RČ": "id", "NIN": "id",
+    "SIN": "id", "EIN": "id", "TIN": "id", "NAS": "id", "NI": "id", "DL": "id", "RČ": "id", "CC": "id", "RUT": "id", "PPS": "id", "INSZ": "id", "NN": "id", "KP": "id", "RRN": "id",
+    "PESEL": "id", "NIN": "id",
 }  # fmt: skip
 """Abbreviations that are other words, or none, in lower case."""
 
 ABBREVIATIONS: Final[tuple[tuple[str, Label], ...]] = (
-    ("c.c.", "id"), ("r.č.", "id"), ("t.c.", "id"), ("c.f.", "id"), ("n.i.", "id"), ("d.n.i.", "id"), ("c.i.", "id"),
-    ("n.i.f.", "id"), ("p.iva", "id"),
+    ("C.C.", "id"), ("r.č.", "id"), ("T.C.", "id"), ("C.F.", "id"), ("N.I.", "id"), ("D.N.I.", "id"), ("C.I.", "id"),
+    ("N.I.F.", "id"), ("P.IVA", "id"), ("R.U.T.", "id"), ("R.F.C.", "id"), ("N.I.E.", "id"), ("rod. č.", "id"), ("a.k.", "id"),
+    ("p.k.", "id"), ("D.O.B.", "birth"),
 )  # fmt: skip
 """Letters with full stops between them."""
 
 IDEOGRAPHS: Final[tuple[tuple[str, Label], ...]] = (
     ("电话", "phone"), ("電話", "phone"), ("手机", "phone"), ("手機", "phone"), ("携帯", "phone"), ("联系", "phone"),
-    ("聯絡", "phone"), ("号码", "phone"), ("전화", "phone"), ("휴대폰", "phone"), ("연락처", "phone"), ("핸드폰", "phone"),
+    ("電話番号", "phone"), ("电话号码", "phone"), ("手机号", "phone"), ("打给", "phone"),
+    ("聯絡", "phone"), ("전화", "phone"), ("휴대폰", "phone"), ("연락처", "phone"), ("핸드폰", "phone"),
     ("拨打", "phone"), ("致电", "phone"), ("फोन", "phone"), ("फ़ोन", "phone"), ("मोबाइल", "phone"), ("कॉल", "phone"),
     ("ফোন", "phone"), ("মোবাইল", "phone"), ("மொபைல்", "phone"), ("தொலைபேசி", "phone"), ("आधार", "id"), ("पैन", "id"),
     ("पासपोर्ट", "id"), ("ת.ז", "id"), ('ת"ז', "id"), ("זהות", "id"), ("דרכון", "id"), ("कार्ड", "card"),
-    ("โทร", "phone"), ("เบอร์", "phone"), ("身份证", "id"), ("身分證", "id"), ("身份證", "id"), ("护照", "id"),
+    ("โทร", "phone"), ("เบอร์", "phone"), ("身份证", "id"), ("身份证号码", "id"), ("身份證號", "id"), ("身分證字號", "id"),
+    ("身分證", "id"), ("身份證", "id"), ("护照", "id"),
     ("マイナンバー", "id"), ("個人番号", "id"), ("旅券", "id"), ("パスポート", "id"), ("주민", "id"), ("여권", "id"),
     ("บัตรประชาชน", "id"), ("ประชาชน", "id"), ("卡号", "card"), ("信用卡", "card"), ("银行卡", "card"), ("カード", "card"),
     ("카드", "card"), ("บัตรเครดิต", "card"), ("订单", "none"), ("注文", "none"), ("주문", "none"), ("邮编", "zip"),

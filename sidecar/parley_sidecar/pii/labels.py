@@ -8,14 +8,23 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final
 
-from parley_sidecar.pii.label_words import ABBREVIATIONS, CAPITALS, IDEOGRAPHS, PAIRS, WORDS, Label
+from parley_sidecar.pii.label_words import ABBREVIATIONS, CAPITALS, IDEOGRAPHS, PAIRS, STEMS, WORDS, Label
 from parley_sidecar.pii.view import View
 
 REACH: Final = 42
 """How many characters before a value are read: a label, a verb and a little more."""
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _SECONDS: Final = frozenset(second for _, second in PAIRS)
-_TELLING: Final = _SECONDS | WORDS.keys() | {word.lower() for word in CAPITALS}
+_TELLING: Final = (
+    frozenset(word for word, label in WORDS.items() if label != "none") | _SECONDS | {word.lower() for word in CAPITALS}
+)
+_BEGINNING: Final = 4
+_BEGINNINGS: Final = {
+    beginning: tuple((stem, label) for stem, label in STEMS.items() if stem.startswith(beginning))
+    for beginning in {stem[:_BEGINNING] for stem in STEMS}
+}
+"""The stems by their first letters."""
+_NOTHING: Final = frozenset(word for word, label in WORDS.items() if label == "none")
 _IDEOGRAPHS: Final = dict(IDEOGRAPHS)
 _IDEOGRAPH: Final = re.compile("|".join(map(re.escape, sorted(_IDEOGRAPHS, key=len, reverse=True))))
 _PREVIOUS: Final = re.compile(r"([^\W\d_]+)[\W\d_]{0,3}\Z")
@@ -37,11 +46,19 @@ class Marks:
     labels: tuple[Label, ...]
 
 
-def before(view: View, start: int, reach: int = REACH) -> Label | None:
+def before(view: View, start: int) -> Label | None:
     """Return what the nearest telling word before `start` says; None if none does."""
     marks = _marks(view)
     index = bisect_right(marks.ends, start) - 1
-    return marks.labels[index] if index >= 0 and marks.ends[index] > start - reach else None
+    if index < 0 or marks.ends[index] <= start - REACH:
+        return None
+    said = marks.labels[index]
+    return "none" if said != "none" and is_nothing(view, start, start - marks.ends[index]) else said
+
+
+def is_nothing(view: View, start: int, reach: int) -> bool:
+    """Say whether a word in so many characters before `start` says that a number is nothing personal."""
+    return not _NOTHING.isdisjoint(_WORD.findall(view.lower, max(0, start - reach), start))
 
 
 def after(view: View, end: int) -> Label | None:
@@ -50,7 +67,11 @@ def after(view: View, end: int) -> Label | None:
     if match is None:
         return None
     first, second = match.groups()
-    return (PAIRS.get((first, second)) or WORDS.get(second) if second else None) or WORDS.get(first)
+    return (
+        (PAIRS.get((first, second)) or WORDS.get(second) if second else None)
+        or WORDS.get(first)
+        or PAIRS.get(("my", first))
+    )
 
 
 def around(view: View, start: int, end: int) -> Label | None:
@@ -72,7 +93,8 @@ def _marks(view: View) -> Marks:
 
 def _marked(view: View) -> Marks:
     found: dict[int, tuple[int, Label]] = {}
-    for word in view.words & _TELLING:
+    inflected = [word for word in view.words if word[:_BEGINNING] in _BEGINNINGS and _inflected(word)]
+    for word in (view.words & _TELLING).union(inflected):
         at = view.lower.find(word)
         while at >= 0:
             end = at + len(word)
@@ -81,10 +103,11 @@ def _marked(view: View) -> Marks:
                 found[end] = (at, label)
             at = view.lower.find(word, end)
     for short, said in ABBREVIATIONS:
-        at = view.lower.find(short)
+        at = view.text.find(short)
         while at >= 0:
-            found[at + len(short)] = (at, said)
-            at = view.lower.find(short, at + len(short))
+            if not view.text[at + len(short) : at + len(short) + 1].isalpha():
+                found[at + len(short)] = (at, said)
+            at = view.text.find(short, at + len(short))
     if not view.text.isascii():
         for sign in _IDEOGRAPH.finditer(view.text):
             found[sign.end()] = (sign.start(), _IDEOGRAPHS[sign.group()])
@@ -98,7 +121,13 @@ def _label(view: View, word: str, start: int, end: int) -> Label | None:
     if word in _SECONDS:
         previous = _PREVIOUS.search(view.lower, max(0, start - _PREVIOUS_REACH), start)
         paired = PAIRS.get((previous.group(1), word)) if previous else None
-    return paired or CAPITALS.get(view.text[start:end]) or WORDS.get(word)
+    alone = not view.text[start - 1 : start].isalpha()
+    return paired or (CAPITALS.get(view.text[start:end]) if alone else None) or WORDS.get(word) or _inflected(word)
+
+
+def _inflected(word: str) -> Label | None:
+    stems = _BEGINNINGS.get(word[:_BEGINNING], ())
+    return next((label for stem, label in stems if word.startswith(stem)), None)
 
 
 def _is_word(text: str, start: int, end: int) -> bool:

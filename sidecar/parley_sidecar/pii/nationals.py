@@ -134,14 +134,13 @@ SHAPES: Final[tuple[tuple[str, Check], ...]] = (
     (r"[1278] [0-9]{2} (?:0[1-9]|1[0-2]|[2-9][0-9]) [0-9]{2} [0-9]{3} [0-9]{3}(?: [0-9]{2})?", _any),  # France
     (r"[12][0-9]{2}(?:0[1-9]|1[0-2]|[2-9][0-9])[0-9]{10}", _french),
     (r"[1-9][0-9]{5}(?:19|20)[0-9]{9}[0-9Xx]", lambda digits: _chinese(digits.upper())),  # China
-    (r"[2-9][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}", verhoeff),  # India, Aadhaar
+    (r"[2-9][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}(?! ?[0-9A-F]{4}(?![0-9A-Za-z]))", verhoeff),  # India, Aadhaar
     (r"[0-9]{11}", _eleven),
     (r"[0-9]{6} [0-9]{5}", _norwegian),
     (r"[0-9]{13}", _thirteen),
 )
 """No two of these match the same text, so the first that matches is the only one."""
 _SHAPE: Final = re.compile(f"(?:{'|'.join(f'({shape})' for shape, _ in SHAPES)}){_END}")
-_SHORTEST: Final = 9
 _LABELLED: Final = re.compile(r"[0-9](?:[ \-./]{0,2}[0-9]){4,19}(?:[ -]?[A-Za-z](?![A-Za-z0-9]))?(?![0-9])")
 _NOT_DIGITS: Final = re.compile(r"[^0-9Xx]")
 _FEWEST_LABELLED: Final = 6
@@ -150,21 +149,19 @@ _FEWEST_LABELLED: Final = 6
 def national(run: Run, index: int) -> Span | None:
     """Read a number of a shape, or with check digits, that only a national number has."""
     group = run.groups[index]
-    if run.left(index) < _SHORTEST or run.label == "phone" or (run.glued and len(group.digits) > 10):  # noqa: PLR2004 - part of a name
+    if len(group.digits) > 10 and run.glued:  # noqa: PLR2004 - part of a name
         return None
     found = _SHAPE.match(run.view.text, group.start)
     if found is None or found.lastindex is None:
         return None
     _, check = SHAPES[found.lastindex - 1]
-    if not check(_NOT_DIGITS.sub("", found.group())) or run.near(index) == "none":
+    if not check(_NOT_DIGITS.sub("", found.group())) or run.is_nothing(index):
         return None
     return Span(found.start(), found.end(), "NATIONAL_ID")
 
 
 def labelled(run: Run, index: int) -> Span | None:
     """Read any digits after the word for a national number."""
-    if run.label != "id" or run.is_date(index):
-        return None
     found = _LABELLED.match(run.view.text, run.groups[index].start)
     if found is None or sum(map(str.isdigit, found.group())) < _FEWEST_LABELLED:
         return None

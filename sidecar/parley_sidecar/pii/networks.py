@@ -18,7 +18,7 @@ _MOST: Final = 255
 _PREFIX: Final = re.compile(r"/[0-9]{1,2}(?![0-9])")
 _VERSIONED: Final = re.compile(
     r"(?:\b(?:v|ver|versions?|assemblyversion|fileversion|release|build|firmware|driver|assembly|oid|section|chapter|sdk"
-    r"|rev)[ .:=\"'(]{0,4}(?:is |to |from )?|[A-Za-z]/|==|~=|>=|@|[A-Za-z]-)\Z",
+    r"|rev)[ .:=\"'(]{0,4}(?:is |to |from )?|[A-Za-z]/|==|~=|>=|[A-Za-z]-)\Z",
     re.IGNORECASE,
 )
 _VERSION_REACH: Final = 20
@@ -33,8 +33,11 @@ _MACS: Final = (
     re.compile(r"\.[0-9A-Fa-f]{4}\.(?<=[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.)[0-9A-Fa-f]{4}(?![0-9A-Za-z.])"),
 )
 """Each from its first separator on, which is what can be skipped to."""
-_SIX_CHARACTERS: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
+_SIX_CHARACTERS: Final = re.compile(r"[0-9A-Fa-f:.]{2,50}")
 _SIX_REACH: Final = 5
+_COLONS: Final = re.compile(r":[0-9A-Fa-f]{0,4}:")
+_PORT: Final = re.compile(r":[0-9]{2,5}\Z")
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
 _NOBODY: Final = (0, 127, 255)
 """First octets of nobody's address: unspecified, loopback, netmasks; and all of multicast. Source: RFC 6890."""
 _MULTICAST: Final = range(224, 240)
@@ -91,26 +94,24 @@ def _is_network(text: str, end: int, octets: list[int]) -> bool:
 
 
 def _sixes(text: str) -> Iterator[Span]:
-    """Return the addresses around colons: the first colon has at most four digits before it."""
-    end = 0
-    at = text.find(":")
-    while at >= 0:
-        start = at
-        while start > max(end, at - _SIX_REACH) and text[start - 1] in "0123456789abcdefABCDEF":
+    """Return the addresses around colons, of which the first two have at most four digits between them."""
+    floor = 0
+    for colons in _COLONS.finditer(text):
+        at = start = colons.start()
+        while start > max(floor, at - _SIX_REACH) and text[start - 1] in _HEX:
             start -= 1
         found = _SIX_CHARACTERS.match(text, start)
-        end = at + 1
-        if (
-            found
-            and at - start < _SIX_REACH
-            and (start == 0 or not (text[start - 1].isalnum() or text[start - 1] == "."))
-        ):
-            end = max(end, found.end())
-            value = found.group().rstrip(".")
-            value = value[:-1] if value.endswith(":") and not value.endswith("::") else value
-            if _is_six(value) and not text[start + len(value) : start + len(value) + 1].isalnum():
-                yield Span(start, start + len(value), "IP")
-        at = text.find(":", end)
+        if found is None or at < floor or (start and (text[start - 1].isalnum() or text[start - 1] == ".")):
+            continue
+        floor = found.end()
+        value = found.group().rstrip(".")
+        value = value[:-1] if value.endswith(":") and not value.endswith("::") else value
+        end = start + len(value)
+        if not _is_six(value) and _PORT.search(value):
+            value = value[: value.rindex(":")]
+            end = start + len(value)
+        if _is_six(value) and not text[end : end + 1].isalnum():
+            yield Span(start, end, "IP")
 
 
 def _is_six(text: str) -> bool:

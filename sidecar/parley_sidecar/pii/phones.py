@@ -19,17 +19,24 @@ _LONGEST: Final = {
 }  # fmt: skip
 """Digits with the country code, where the plan has one length."""
 _ANY_LENGTH: Final = 13
+_AREA: Final = re.compile(r"0[1-9][0-9]{0,4}")
+_POSTCODE: Final = re.compile(r"[0-9]{5}-[0-9]{4}(?![-0-9])|[0-9]+\.[0-9]+(?![-. ]?[0-9])")
+"""A ZIP code and a decimal fraction, which have a leading zero too."""
+_FRACTION: Final = re.compile(r"(?:[1-9][0-9]*\.[0-9]+|[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?![-. ]?[0-9])")
+"""A decimal fraction, or an IP address."""
 _FEWEST: Final = 7
 _TABLE: Final = 5
 """More groups than this, all of one length, are a table or a dump."""
+_NOT_DIGITS: Final = re.compile(r"[^0-9]")
 _EXTENSION: Final = re.compile(
     r"[ ,;/-]{0,3}(?:ext(?:ension)?\.?|x|доб\.?|poste|durchwahl|int\.?)[ :.]?[0-9]{1,6}(?![0-9])", re.IGNORECASE
 )
 _SHAPED: Final = re.compile(
-    r"(?:1[-. ])?(?:\([2-9][0-9]{2}\)[-. ]{0,2}|[2-9][0-9]{2}[-. /])"  # Americas
-    r"[0-9]{3}[-. ]?[0-9]{4}(?![0-9]|[-.][0-9])"
+    r"(?:1[-. ])?(?:(?:\([2-9][0-9]{2}\)[-. ]{0,2}|[2-9][0-9]{2}[- /])[0-9]{3}[- ]?|[2-9][0-9]{2}\.[0-9]{3}\.)[0-9]{4}"
+    r"(?![0-9]|[-.][0-9])"  # the Americas
     r"|[78][ -]?\(?[3-9][0-9]{2}\)?[ -]?[0-9]{3}[ -][0-9]{2}[ -]?[0-9]{2}(?![0-9])"  # Russia
     r"|1[3-9][0-9][ -][0-9]{4}[ -][0-9]{4}(?![0-9])"  # China
+    r"|\([08]-[0-9]{2,3}\) ?[0-9]{5,6}(?![0-9])"  # Lithuania
     r"|\([0-9]{2,5}\)[ -]?[0-9]{2,5}(?:[ .-][0-9]{2,5}){0,3}(?![0-9])"  # an area code in brackets
 )
 _SEPARATORS: Final = frozenset(" -./") | {
@@ -57,6 +64,8 @@ def international(run: Run, index: int) -> Span | None:
     doubled = group.digits.startswith("00") and len(group.digits) > 2  # noqa: PLR2004 - 00 alone is in `zero`
     if "+" not in sign and not doubled:
         return None
+    if _FRACTION.match(run.view.text, group.start) or (doubled and _is_zero_table(run, index)):
+        return None
     digits = run.joined(index, min(index + 7, len(run.groups) - 1))[2 if doubled else 0 :]
     code = _COUNTRY.match(digits)
     if code is None:
@@ -72,45 +81,56 @@ def international(run: Run, index: int) -> Span | None:
 def shaped(run: Run, index: int) -> Span | None:
     """Read a grouping of one country: the Americas', Russia's, China's, an area code in brackets."""
     group = run.groups[index]
-    if run.glued or run.left(index) <= _FEWEST or (index and run.view.text[group.lead - 1] in "-."):
+    if run.glued or (index and run.view.text[group.lead - 1] in "-."):
         return None
     found = _SHAPED.match(run.view.text, group.lead)
-    if found is None or sum(map(str.isdigit, found.group())) <= _FEWEST or run.near(index) == "none":
+    digits = _NOT_DIGITS.sub("", found.group()) if found else ""
+    if found is None or len(digits) <= _FEWEST or not digits.strip("0") or run.is_nothing(index):
         return None
     return Span(group.lead, _with_extension(run, found.end()), "PHONE_NUMBER")
 
 
 def _is_in_pairs(run: Run, index: int) -> bool:
     """Say whether a number is written two digits at a time, as in France."""
-    return len(run.groups[index].digits) == len(_next(run, index)) == len("00")
+    return [len(group.digits) for group in run.groups[index : index + 3]] == [2, 2, 2]
+
+
+def _is_zero_table(run: Run, index: int) -> bool:
+    """Say whether groups of one length all begin with a zero, as code points do."""
+    groups = run.groups[index : index + _TABLE]
+    lengths = {len(group.digits) for group in groups}
+    return (
+        len(groups) > 1 and lengths not in ({2}, {1}) and len(lengths) == 1 and all(g.digits[0] == "0" for g in groups)
+    )
 
 
 def zero(run: Run, index: int) -> Span | None:
     """Read a national number: a leading zero, and two to five groups that are no date."""
     group = run.groups[index]
-    if not group.digits.startswith("0") or not 2 <= len(group.digits) <= 5 or run.glued or run.is_date(index):  # noqa: PLR2004
+    if not _AREA.fullmatch(group.digits) or run.glued or _POSTCODE.match(run.view.text, group.start):
         return None
-    if len(run.groups) > _TABLE and len({len(one.digits) for one in run.groups}) == 1:
+    near = run.groups[max(0, index - _TABLE) : index + _TABLE + 1]
+    if len(near) > _TABLE and len({len(one.digits) for one in near}) == 1:
+        return None
+    if _is_zero_table(run, index) or run.view.text[group.lead - 1 : group.lead] in {".", "-"}:
         return None
     end = _extent(run, index, 10 if _is_in_pairs(run, index) else 12)
     total = len(run.joined(index, end))
-    if end == index or not total >= 9 or min(len(one.digits) for one in run.groups[index + 1 : end + 1]) < 2:  # noqa: PLR2004
+    fewest = 8 if end > index + 1 else 9
+    if end == index or total < fewest or min(len(one.digits) for one in run.groups[index + 1 : end + 1]) < 2:  # noqa: PLR2004
         return None
-    return None if run.near(index) == "none" else _span(run, index, end)
+    return None if run.is_nothing(index) else _span(run, index, end)
 
 
 def labelled(run: Run, index: int) -> Span | None:
     """Read any digits after a phone's word."""
-    if run.label != "phone" or run.is_date(index):
+    if _FRACTION.match(run.view.text, run.groups[index].start):
         return None
     end = _extent(run, index, _ANY_LENGTH)
-    if len(run.joined(index, end)) < _FEWEST - 1:
+    digits = run.joined(index, end)
+    if len(digits) < (_FEWEST if end == index else _FEWEST - 1) or not digits.strip("0"):
         return None
     return _span(run, index, end)
-
-
-def _next(run: Run, index: int) -> str:
-    return run.groups[index + 1].digits if index + 1 < len(run.groups) else ""
 
 
 def _longest(digits: str) -> int:

@@ -21,6 +21,40 @@ _STREET: Final = re.compile(
 _LOWER_STREET: Final = re.compile(
     r"[0-9](?<![\w.,/$€£-][0-9])[0-9]{0,4}[a-z]? [a-z]{3,20} (?:street|avenue|boulevard)\b(?!\s+[a-z]{2,}s\b)"
 )
+_STREET_REACH: Final = 70
+_STREET_END: Final = 40
+"""What is read before and behind a word such as "Street"."""
+_NAME: Final = r"[A-ZÀ-ÖØ-ÞŁŚŻ][\w'’.-]{1,24}"
+_OF: Final = r"(?: (?:de|del|della|di|da|do|dos|la|las|los|le|les|el|des|du|l['’])){0,3}"
+_EUROPEAN: Final = re.compile(
+    r"[A-ZÄÖÜ](?<![^\W_][A-ZÄÖÜ])[a-zäöüß-]{2,24}"
+    r"(?:straße|strasse|str\.|gasse|weg|platz|allee|damm|ufer|gatan|vägen|gata|straat|laan) [0-9]{1,4} ?[a-z]?(?!\w)"
+    r"|(?:Via|Viale|Piazza|Corso|Calle|Avenida|Plaza|Paseo|Rua|Travessa|Praça|ul\.|ulica|Ulica|Rue|rue)"
+    rf"{_OF} ?{_NAME}(?: {_NAME}){{0,2}},? (?:n[.º°]? ?)?[0-9]{{1,4}}(?!\w)"
+    r"|[0-9](?<![\w.,][0-9])[0-9]{0,3}(?: ?(?:bis|ter))?,? "
+    r"(?:rue|avenue|boulevard|place|chemin|quai|impasse|allée|cours)"
+    rf"{_OF} ?{_NAME}(?: {_NAME}){{0,2}}"
+)
+"""The number behind the street's name, or, as in France, before it."""
+_EUROPEAN_WORDS: Final = frozenset(
+    """via viale piazza corso calle avenida plaza paseo rua travessa praça ul ulica rue avenue boulevard chemin quai
+    impasse allée cours""".split()
+)
+_EUROPEAN_ENDINGS: Final = (
+    "straße",
+    "strasse",
+    "str.",
+    "gasse",
+    "weg ",
+    "platz",
+    "allee",
+    "damm ",
+    "ufer ",
+    "gatan",
+    "vägen",
+    "straat",
+    "laan ",
+)
 _SUFFIX_WORDS: Final = frozenset(_SUFFIXES.lower().split("|"))
 _STATES: Final = (
     "A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]|T[NX]|UT|V[AT]|"
@@ -38,10 +72,21 @@ def places(view: View) -> Iterator[Span]:
     if "box" in view.words:
         for box in _BOX.finditer(view.text):
             yield Span(box.start(), box.end(), "PO_BOX")
-    if not view.words.isdisjoint(_SUFFIX_WORDS):
-        for pattern in (_STREET, _LOWER_STREET):
-            for street in pattern.finditer(view.text):
-                yield Span(street.start(), street.end(), "STREET_ADDRESS")
+    yield from _streets(view)
     for code in _ZIP.finditer(view.text):
         if _STATE.search(view.text, max(0, code.start() - _STATE_REACH), code.start()):
             yield Span(code.start(), code.end(), "ZIP_CODE")
+
+
+def _streets(view: View) -> Iterator[Span]:
+    for word in view.words & _SUFFIX_WORDS:
+        at = view.lower.find(f" {word}")
+        while at >= 0:
+            pattern = _STREET if view.text[at + 1].isupper() else _LOWER_STREET
+            street = pattern.search(view.text, max(0, at - _STREET_REACH), at + _STREET_END)
+            if street and street.end() > at:
+                yield Span(street.start(), street.end(), "STREET_ADDRESS")
+            at = view.lower.find(f" {word}", at + 1)
+    if not view.words.isdisjoint(_EUROPEAN_WORDS) or any(ending in view.lower for ending in _EUROPEAN_ENDINGS):
+        for street in _EUROPEAN.finditer(view.text):
+            yield Span(street.start(), street.end(), "STREET_ADDRESS")

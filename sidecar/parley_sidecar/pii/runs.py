@@ -13,11 +13,17 @@ from parley_sidecar.pii.view import View
 _RUN: Final = re.compile(r"[0-9](?<![A-Za-z0-9][0-9])(?:[ \-./()]{0,3}[0-9]){4,}\)?")
 """Five digits or more, with at most three separators between two of them; begins with what can be skipped to."""
 _FEWEST_UNLABELLED: Final = 7
+_FEWEST_BARE: Final = 11
+"""Digits of the shortest number that is known by its check digits alone."""
+_FEWEST_BEHIND_DATE: Final = 6
 _SAYS_NOTHING: Final = frozenset({None, "none"})
+_CHECK_LETTER: Final = re.compile(r"[Xx](?![A-Za-z0-9_])")
+_COLOURS: Final = frozenset({6, 8})
 _GROUP: Final = re.compile(r"[0-9]+")
 _DATE: Final = re.compile(
     r"(?:(?:19|20)[0-9]{2}([-/.])(?:0?[1-9]|1[0-2])\1(?:[0-2]?[0-9]|3[01])|(?:[0-2]?[0-9]|3[01])([-/.])"
-    r"(?:[0-2]?[0-9]|3[01])\2(?:(?:19|20)[0-9]{2}|[0-9]{2}))(?![0-9])"
+    r"(?:[0-2]?[0-9]|3[01])\2(?:(?:19|20)[0-9]{2}|[0-9]{2})|(?:19|20)[0-9]{2} ?- ?(?:19|20)[0-9]{2})"
+    r"(?![0-9]|[-/.][0-9])"
 )
 
 
@@ -32,21 +38,25 @@ class Group(NamedTuple):
 
 @dataclass(slots=True)
 class Run:
-    """A run of digits in a view. `glued` says that it is a part of a longer name, as in `web-2024-01-abc`."""
+    """A run of digits in a view."""
 
     view: View
     groups: tuple[Group, ...]
-    glued: bool
     label: Label | None
     """What the words around say it is."""
+
+    @property
+    def glued(self) -> bool:
+        """Whether it is a part of a longer name, as in `web-2024-01-abc`."""
+        return _is_glued(self.view.text, self.groups[0].lead, self.groups[-1].end)
 
     def left(self, index: int) -> int:
         """Return how many characters there are from that group on."""
         return self.groups[-1].end - self.groups[index].start
 
-    def near(self, index: int) -> Label | None:
-        """Return what the word right before says."""
-        return labels.before(self.view, self.groups[index].lead, _NEAR)
+    def is_nothing(self, index: int) -> bool:
+        """Say whether a word right before says that it is nothing personal."""
+        return labels.is_nothing(self.view, self.groups[index].lead, _NEAR)
 
     def separator(self, index: int) -> str:
         """Return what stands before that group, and behind the one before it."""
@@ -65,12 +75,20 @@ class Run:
                 return
             yield index, total
 
-    def is_date(self, index: int) -> bool:
-        """Say whether a date begins with that group."""
-        return _DATE.match(self.view.text, self.groups[index].start) is not None
+    def behind_date(self, index: int) -> int:
+        """Return the index of the group behind the date that begins with that group, or that index if none does."""
+        group = self.groups[index]
+        if len(group.digits) > _LONGEST_OF_DATE or group.lead < group.start:
+            return index
+        date = _DATE.match(self.view.text, group.start)
+        end = date.end() if date else 0
+        while index < len(self.groups) and self.groups[index].start < end:
+            index += 1
+        return index
 
 
 _NEAR: Final = 18
+_LONGEST_OF_DATE: Final = 4
 
 
 class Rule(Protocol):
@@ -87,7 +105,9 @@ def runs(view: View) -> Iterator[Run]:
     for found in _RUN.finditer(text):
         start, end = found.span()
         label = labels.before(view, start) or labels.after(view, end)
-        if end - start < _FEWEST_UNLABELLED and label in _SAYS_NOTHING:
+        if text[start - 1 : start] == "#" and end - start in _COLOURS and found.group().isdigit():
+            continue  # a colour
+        if label in _SAYS_NOTHING and _is_plain(text, start, end):
             continue
         groups: list[Group] = []
         last = max(0, start - 2)
@@ -97,11 +117,21 @@ def runs(view: View) -> Iterator[Run]:
                 lead -= 1
             last = digits.end()
             groups.append(Group(lead, digits.start(), last, digits.group()))
-        start = groups[0].lead
-        if text[end : end + 1].isascii() and text[end : end + 1].isalpha():
+        if text[end : end + 1].isascii() and text[end : end + 1].isalpha() and not _CHECK_LETTER.match(text, end):
             groups.pop()
         if groups:
-            yield Run(view, tuple(groups), _is_glued(text, start, end), label)
+            yield Run(view, tuple(groups), label)
+
+
+def _is_plain(text: str, start: int, end: int) -> bool:
+    """Say whether a run without a label is nothing: too short, a date, or few digits without anything between them."""
+    length = end - start
+    if length < _FEWEST_UNLABELLED:
+        return True
+    if length >= _FEWEST_BARE and not text[start:end].isdigit():
+        date = _DATE.match(text, start)
+        return date is not None and end - date.end() < _FEWEST_BEHIND_DATE
+    return length < _FEWEST_BARE and text[start:end].isdigit() and text[start - 1 : start] != "+"
 
 
 def _is_glued(text: str, start: int, end: int) -> bool:

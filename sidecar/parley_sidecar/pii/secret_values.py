@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 _PLACEHOLDER: Final = re.compile(
-    r"(?i)^(?:<|\{|\[|\(|\\|%[s(]|%[a-z_]+%$|\$[{(]|\$(?-i:[A-Z_][A-Z0-9_]*|[a-z_]+)$|x{3,}|\*{3,}|\.{3}|-{3,}|#$|@[a-z]+$"
+    r"(?i)^(?:[&*][a-z_]|:|<|\{|\[|\(|\\|%[s(]|%[a-z_]+%$|\$[{(]|\$(?-i:[A-Z_][A-Z0-9_]*|[a-z_]+)$|x{3,}|\*{3,}|\.{3}|-{3,}|#$|@[a-z]+$"
     r"|(?:os|env|process|config|settings|self|this|request|req|args|ctx|secrets|vars|var|data|input|params|options|props"
     r"|user|std|string|getenv|ref|vault|file|arn|https?)[.:(\[]|your|my[-_](?![0-9])|example|change[-_]?(?:me|this|it)|replace|insert|todo"
     r"|dummy|test$|none|null|nil|true|false|undefined|optional|secretkeyref|valuefrom)"
@@ -19,12 +19,22 @@ _COMMON: Final = frozenset(
 )
 _PATH: Final = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|->|\?\.)[A-Za-z_$][\w$]*)+[;,)]?$")
 _NAME: Final = re.compile(r"[^\W\d](?:[^\W\d]|[$-])*[;,)]?$|\$[A-Za-z_]+$")
+_SHORTEST_STRONG: Final = 6
+_ORDINARY: Final = re.compile(
+    r"[a-z]+[-_]?[0-9]{1,2}|[0-9]+(?:st|nd|rd|th|ms|s|m|h|d|k|kb|mb|gb|px|pt|cm|mm|km|kg|g|x|er|e)?|[A-Z]+-?[0-9]+|v?[0-9.]+"
+    r"|[\w-]+(?:\.[\w-]+)+|[^@\s]+@[\w-]+(?:\.[\w-]+)+|.*://.*|[0-9]+-[a-z]+|[a-z]+[0-9]+-[a-z-]+|0x[0-9a-fA-F]+|/.*|[\d/.,:-]+[a-z]*"
+)
+"""Names with a number, amounts with a unit, versions, file and host names, addresses, links."""
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")
 _HEX: Final = re.compile(r"[0-9a-f]+$")
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}:[0-9]{2}")
 _SPECIAL: Final = re.compile(r"[^\w\s.,;:!?'\"/()-]|[!?][^!?.]|_")
+_DIGITS: Final = re.compile("[0-9]")
+_FEW_DIGITS: Final = 3
 _HUMP: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _VOWELS: Final = frozenset("aeiouAEIOU")
+_TELLING: Final = 48
+"""Characters in which a placeholder shows that it is one."""
 _SHORTEST: Final = 4
 _SHORTEST_TOKEN: Final = 8
 _LONG: Final = 20
@@ -53,18 +63,32 @@ def is_said(value: str) -> bool:
     )
 
 
+def is_strong(value: str) -> bool:
+    """Say whether a word has the letters and digits of a password, wherever it stands: not a name with a number."""
+    if len(value) < _SHORTEST_STRONG or _never(value) or _TIME.search(value) or _ORDINARY.fullmatch(value):
+        return False
+    return _has_digit(value) and any(map(str.isalpha, value))
+
+
+def is_long_token(value: str) -> bool:
+    """Say whether a word is long and random, as tokens without any sign before them must be."""
+    return len(value) >= _LONG and _has_digit(value) and is_token(value) and not _UUID.match(value)
+
+
 def is_token(value: str) -> bool:
     """Say whether a value that is assigned to a token or an API key is one."""
     if len(value) < _SHORTEST_TOKEN or " " in value or _never(value) or _TIME.match(value):
         return False
     if value.isdigit() or _PATH.match(value) or _NAME.match(value):
         return _is_random(value)
-    return _has_digit(value) or len(value) > _LONG
+    return _has_digit(value) or (len(value) > _LONG and not value.islower())
 
 
 def is_key(value: str) -> bool:
     """Say whether the value of a mere "key" is a secret: long and random, no hash, no identifier."""
     if len(value) < _LONG or " " in value or _never(value) or _UUID.match(value) or _HEX.match(value):
+        return False
+    if _PATH.match(value) or (len(_DIGITS.findall(value)) < _FEW_DIGITS and not _is_random(value)):
         return False
     return (
         _has_digit(value) and not value.islower() and not value.isupper() and ":" not in value and "/" not in value[:8]
@@ -72,7 +96,7 @@ def is_key(value: str) -> bool:
 
 
 def _never(value: str) -> bool:
-    return _PLACEHOLDER.search(value) is not None or value.lower().rstrip(".,;:!") in _COMMON
+    return _PLACEHOLDER.search(value, 0, _TELLING) is not None or value.lower().rstrip(".,;:!") in _COMMON
 
 
 def _has_digit(value: str) -> bool:

@@ -1,4 +1,4 @@
-"""Numbers that are spelled digit by digit: "four one five, double five". Used by `pii.spans` like the others."""
+"""Numbers that are spelled digit by digit, such as "four one five, double five". Used by `pii.spans`."""
 
 import re
 from collections.abc import Iterator

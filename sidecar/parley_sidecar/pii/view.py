@@ -30,6 +30,7 @@ _ODD: Final = re.compile(rf"[&%\\{_UNUSUAL}](?:{_ESCAPES}|(?<![&%\\]))")
 _COMPATIBLE: Final = re.compile(f"[{_UNUSUAL}]")
 _PLAIN_ESCAPES: Final = {"n": "\n", "r": "\n", "t": "\t"}
 _DASHES: Final = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d")
+_SURROGATES: Final = range(0xD800, 0xE000)
 _FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Seen as nothing though they are letters or marks. Source: Default_Ignorable_Code_Point."""
 _WORD: Final = re.compile("[a-z\xaa\xb5\xba\xc0-\u02af\u0370-\u1fff\u2c00-\u2dff\u3005-\ud7ff\uf900-\ufdff]+")
@@ -40,8 +41,6 @@ _HUMP: Final = re.compile(r"[a-z][A-Z]")
 _PART: Final = re.compile(r"[A-Z][a-z]{1,24}|[A-Z]{1,24}")
 _LONGEST_PART: Final = 24
 _DIGIT: Final = re.compile(r"[0-9]")
-_SURROGATES: Final = range(0xD800, 0xE000)
-"""Halves of UTF-16 pairs, which are no characters."""
 
 
 class Change(NamedTuple):
@@ -160,4 +159,4 @@ def _decoded(escape: re.Match[str]) -> str:
     if name is not None:
         return html5[name + ";"]
     code = int(decimal) if decimal else int(hexadecimal or percent or unicode or byte, 16)
-    return chr(code) if code <= sys.maxunicode and code not in _SURROGATES else "\ufffd"
+    return "\ufffd" if code in _SURROGATES or code > sys.maxunicode else chr(code)

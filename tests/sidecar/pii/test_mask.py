@@ -27,6 +27,10 @@ BETTER = {
     "378282246310005": "<CREDIT_CARD>",
     "DE89 3704 0044 0532 0130 00": "<IBAN>",
     "jürgen@exämple.de": "<EMAIL_ADDRESS>",
+    "user@localhost": "<EMAIL_ADDRESS>",
+    "221B Baker Street": "<STREET_ADDRESS>",
+    "SSN is488-23-3729": "SSN is<US_SSN>",
+    "see https://example.com/emp/488-23-3729": "see https://example.com/emp/<US_SSN>",
     "phone 2222222222 email test@test.com ip 10.8.9.1 ssn 123-45-6789": (
         "phone <PHONE_NUMBER> email <EMAIL_ADDRESS> ip <IP> ssn <US_SSN>"
     ),
@@ -40,6 +44,8 @@ HARMLESS = (
     "15/01/2024",
     "3.14159",
     "timestamp 1700000000",
+    "123456789",
+    "90210",
     "42 first results",
     "3 drinks at the start",
     "std::vector and a::b",
