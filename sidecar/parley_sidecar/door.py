@@ -40,6 +40,14 @@ class Traffic:
     started: int = 0
     """Converse requests since the start: unchanged while none came."""
 
+    def __enter__(self) -> None:
+        """Count a request that begins, and is being answered until the block is left."""
+        self.active += 1
+        self.started += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.active -= 1
+
 
 @dataclass(frozen=True, slots=True)
 class Door:

@@ -121,18 +121,14 @@ class DaprService:
         self, api: Api, ask: Callable[[bytes, Visit], Awaitable[bytes]], content: bytes, context: Context
     ) -> bytes:
         visit = _visit(api, context)
-        traffic = self._door.traffic
-        traffic.active += 1
-        traffic.started += 1
-        try:
-            reply = await contained(ask(content, visit), "converse call failed")
-            await context.send_initial_metadata(_initial(visit))
-        except ParleyError as error:
-            self._note(visit, error)
-            await abort(context, error, visit.component_name, visit.request_id)
-        finally:
-            traffic.active -= 1
-        return reply
+        with self._door.traffic:
+            try:
+                reply = await contained(ask(content, visit), "converse call failed")
+                await context.send_initial_metadata(_initial(visit))
+            except ParleyError as error:
+                self._note(visit, error)
+                await abort(context, error, visit.component_name, visit.request_id)
+            return reply
 
     async def _alpha1(self, content: bytes, visit: Visit) -> bytes:
         asked = self._read(ai_pb2.ConversationRequest, content)

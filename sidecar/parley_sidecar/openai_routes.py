@@ -17,16 +17,12 @@ from parley_sidecar.edges import contained
 from parley_sidecar.errors import NoComponentsYet, ParleyError, PathNotFound
 from parley_sidecar.metrics import Metrics
 from parley_sidecar.model import Answer, ConverseRequest, Reply
-from parley_sidecar.pipeline import Pipeline
 from parley_sidecar.registry import WAIT_S, Registry
 from parley_sidecar.streaming import frames
 from parley_sidecar.visits import MAX_NAME, Told, Visit
-from parley_sidecar.wire import headers as wire_headers
 from parley_sidecar.wire import openai_errors, openai_models, openai_reply, openai_request
-from parley_sidecar.wire.call import Call
 from parley_sidecar.wire.openai_events import Chunks
 from parley_sidecar.wire.openai_request import ChatRequest
-from parley_sidecar.wire.overrides import terms
 
 PREFIX: Final = b"/v1/"
 """Everything below it speaks OpenAI's form, errors of the door included."""
@@ -79,26 +75,14 @@ class OpenAIRoutes:
         return openai_models.models(self._registry.components(), self._created_s)
 
     async def _complete(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        visit = Visit(
-            api="openai",
-            component_name="",
-            headers=headers,
-            receive=receive,
-            request_id=wire_headers.request_id(headers.get(b"x-request-id")),
-            began_s=time.perf_counter(),
-        )
-        traffic = self._door.traffic
-        traffic.active += 1
-        traffic.started += 1
-        try:
-            asked = await contained(self._ask(visit), "chat completion failed")
-            if asked is not None:
-                await _answer(visit, asked, send)
-        except ParleyError as error:
-            await self._refuse(visit, error, send)
-        finally:
-            traffic.active -= 1
+        visit = Visit.of("openai", scope, receive)
+        with self._door.traffic:
+            try:
+                asked = await contained(self._ask(visit), "chat completion failed")
+                if asked is not None:
+                    await _answer(visit, asked, send)
+            except ParleyError as error:
+                await self._refuse(visit, error, send)
 
     async def _ask(self, visit: Visit) -> Asked | None:
         """Ask the component, and return its reply, or None when nobody waits for it any more."""
@@ -107,15 +91,13 @@ class OpenAIRoutes:
         posted = openai_request.read(await read_body(visit.headers, visit.receive))
         visit.component_name = posted.body.model[:MAX_NAME]
         pipeline = self._registry.get(posted.body.model)
-        request = openai_request.request(posted, self._call(visit, pipeline, wants_stream=bool(posted.body.stream)))
+        request = openai_request.request(
+            posted, visit.call(pipeline, self._door.own_ports, wants_stream=bool(posted.body.stream))
+        )
         visit.reached = True
         work = pipeline.converse(request) if request.wants_stream else pipeline.answer(request)
         reply = await while_connected(work, visit.receive)
         return None if reply is None else Asked(posted.body, request, reply)
-
-    def _call(self, visit: Visit, pipeline: Pipeline, *, wants_stream: bool) -> Call:
-        allowed = terms(tuple(pipeline.component.overrides.allow), pipeline.has_endpoint, self._door.own_ports)
-        return Call(visit.api, visit.request_id, allowed, visit.headers.get(b"cache-control"), wants_stream)
 
     async def _refuse(self, visit: Visit, error: ParleyError, send: Send) -> None:
         """Answer an error, and tell the log and, of one that no component counts, the metrics."""

@@ -3,7 +3,6 @@
 `app` has checked the door and found the route; what goes wrong here becomes an answer with Dapr's codes here.
 """
 
-import time
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
@@ -16,16 +15,12 @@ from parley_sidecar.edges import contained
 from parley_sidecar.errors import ParleyError
 from parley_sidecar.metrics import Metrics
 from parley_sidecar.model import Answer, Api, ConverseRequest, Reply
-from parley_sidecar.pipeline import Pipeline
 from parley_sidecar.registry import Registry
 from parley_sidecar.streaming import Renderer, accepts_events, frames
 from parley_sidecar.visits import MAX_NAME, Told, Visit
 from parley_sidecar.wire import alpha1, alpha2, alpha2_reply
 from parley_sidecar.wire import errors as wire_errors
-from parley_sidecar.wire import headers as wire_headers
 from parley_sidecar.wire.alpha2_events import Events
-from parley_sidecar.wire.call import Call
-from parley_sidecar.wire.overrides import terms
 from parley_sidecar.wire.tools import expect_call
 
 AT_ONCE: Final = 8
@@ -61,28 +56,16 @@ class ConverseRoutes:
 
     async def __call__(self, api: Api, raw_name: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request for the component that the path names."""
-        headers = dict(scope["headers"])
-        visit = Visit(
-            api=api,
-            component_name=unquote(raw_name.decode("latin-1"))[:MAX_NAME],
-            headers=headers,
-            receive=receive,
-            request_id=wire_headers.request_id(headers.get(b"x-request-id")),
-            began_s=time.perf_counter(),
-        )
-        traffic = self._door.traffic
-        traffic.active += 1
-        traffic.started += 1
-        try:
-            reply = await contained(self._reply(visit), "converse request failed")
-            if isinstance(reply, Whole):
-                await respond(send, reply.status, [_JSON, *visit.reply_headers(*reply.requests)], reply.body)
-            elif reply is not None:
-                await _send_events(visit, reply, send)
-        except ParleyError as error:
-            await self._refuse(visit, error, send)
-        finally:
-            traffic.active -= 1
+        visit = Visit.of(api, scope, receive, unquote(raw_name.decode("latin-1"))[:MAX_NAME])
+        with self._door.traffic:
+            try:
+                reply = await contained(self._reply(visit), "converse request failed")
+                if isinstance(reply, Whole):
+                    await respond(send, reply.status, [_JSON, *visit.reply_headers(*reply.requests)], reply.body)
+                elif reply is not None:
+                    await _send_events(visit, reply, send)
+            except ParleyError as error:
+                await self._refuse(visit, error, send)
 
     async def _reply(self, visit: Visit) -> Whole | InPieces | None:
         """Return the reply, or None when nobody waits for it any more."""
@@ -94,7 +77,7 @@ class ConverseRoutes:
     async def _alpha1(self, visit: Visit, content: bytes) -> Whole | None:
         body = alpha1.read(content)
         pipeline = self._registry.get(visit.component_name)
-        requests = alpha1.requests(body, self._call(visit, pipeline))
+        requests = alpha1.requests(body, visit.call(pipeline, self._door.own_ports))
         visit.reached = True
         answers = await while_connected(pipeline.answers(requests, AT_ONCE), visit.receive)
         if answers is None:
@@ -107,7 +90,7 @@ class ConverseRoutes:
         body = alpha2.read(content)
         pipeline = self._registry.get(visit.component_name)
         wants_events = accepts_events(visit.headers.get(b"accept"))
-        request = alpha2.request(body, self._call(visit, pipeline, wants_stream=wants_events))
+        request = alpha2.request(body, visit.call(pipeline, self._door.own_ports, wants_stream=wants_events))
         visit.reached = True
         work = pipeline.converse(request) if wants_events else pipeline.answer(request)
         reply = await while_connected(work, visit.receive)
@@ -118,10 +101,6 @@ class ConverseRoutes:
             if not wants_events:
                 return Whole(200, alpha2_reply.reply(body.context_id, reply), (request,))
         return InPieces(reply, Told(Events(request, visit.component_name, body.context_id), visit), request)
-
-    def _call(self, visit: Visit, pipeline: Pipeline, *, wants_stream: bool = False) -> Call:
-        allowed = terms(tuple(pipeline.component.overrides.allow), pipeline.has_endpoint, self._door.own_ports)
-        return Call(visit.api, visit.request_id, allowed, visit.headers.get(b"cache-control"), wants_stream)
 
     async def _refuse(self, visit: Visit, error: ParleyError, send: Send) -> None:
         """Answer an error, and tell the log."""

@@ -6,13 +6,16 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 from parley_sidecar.door import Headers
 from parley_sidecar.errors import ParleyError
 from parley_sidecar.model import Answer, Api, ConverseRequest, Delta
+from parley_sidecar.pipeline import Pipeline
 from parley_sidecar.streaming import Renderer
 from parley_sidecar.wire import headers as wire_headers
+from parley_sidecar.wire.call import Call
+from parley_sidecar.wire.overrides import terms
 
 MAX_NAME: Final = 253
 """Longer component names do not exist. Source: Kubernetes' names."""
@@ -42,6 +45,18 @@ class Visit:
     began_s: float
     reached: bool = False
     """Whether it got as far as a component, whose metrics then count it."""
+
+    @classmethod
+    def of(cls, api: Api, scope: Scope, receive: Receive, component_name: str = "") -> "Visit":
+        """Return the visit of a request that begins now; a door whose path names no component says it later."""
+        headers = dict(scope["headers"])
+        request_id = wire_headers.request_id(headers.get(b"x-request-id"))
+        return cls(api, component_name, headers, receive, request_id, time.perf_counter())
+
+    def call(self, pipeline: Pipeline, own_ports: frozenset[int], *, wants_stream: bool = False) -> Call:
+        """Return what the wire forms need to know beside the body, now that the component is found."""
+        allowed = terms(tuple(pipeline.component.overrides.allow), pipeline.has_endpoint, own_ports)
+        return Call(self.api, self.request_id, allowed, self.headers.get(b"cache-control"), wants_stream)
 
     def log(self, error: ParleyError, event: str, status: int) -> None:
         """Tell the log of an error, and the status that the caller got."""
