@@ -23,11 +23,13 @@ class StoreSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     url: str = Field("", repr=False)
-    """redis:// or rediss:// with its credentials; empty: there is none, state stays in the process."""
+    """A Redis URL with credentials (docs/redis.md); empty: there is none, state stays in the process."""
     ca: str = ""
     """PEM of the authorities that sign the store's certificate; empty: the system's."""
     context_key: str = Field("", repr=False)
     """32 bytes in base64 for this namespace; empty: rooms cannot be kept in Redis."""
+    former_context_key: str = Field("", repr=False)
+    """The key before that one, valid during a rotation; empty: there is none."""
     version: str = ""
     """Changes whenever the rest does, without giving it away."""
 

@@ -76,7 +76,7 @@ class OwnSecrets:
             return False
         self.store = source
         if source.has_unusable_key:
-            logger.error("the context key is not 32 bytes in base64: rooms are not kept in the store")
+            logger.error("a context key is not 32 bytes in base64: its rooms are not kept in the store")
         return True
 
     def _source(self, store: SecretData | None, context: SecretData | None) -> StoreSource:

@@ -7,7 +7,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -17,6 +17,8 @@ from parley_crds.loading import SecretData
 from parley_crds.stream import StoreSection
 
 KEY_BYTES: Final = 32
+CONTEXT_KEYS: Final = ("key", "former-key")
+"""What the Secret calls the key for new rooms, and the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +29,30 @@ class StoreSource:
     """The store's address without credentials; empty: there is none."""
     needs_secret: bool
     credentials: SecretData | None
-    """`password`, and optionally `username` and `ca.crt`."""
+    """`password`, and optionally `username`, `ca.crt`, and for Sentinels `sentinel-username`, `sentinel-password`."""
     context: SecretData | None
-    """`key`: 32 bytes in base64."""
+    """`key`: 32 bytes in base64; and during a rotation the one before, `former-key`."""
 
     @property
     def has_unusable_key(self) -> bool:
-        """Whether somebody gave a context key that is none: rooms are then not kept in the store."""
-        return bool(self.context and self.context.data.get("key") and not _one_key(self.context))
+        """Whether somebody gave a context key that is none: what it would protect is then not kept, or not read."""
+        given = self.context.data if self.context else {}
+        return any(given.get(name) and not _one_key(self.context, name) for name in CONTEXT_KEYS)
 
     def section(self, namespace: str) -> StoreSection:
         """Return the section for one namespace."""
-        context_key = _context_key(self.context, namespace)
+        key, former_key = (_context_key(self.context, name, namespace) for name in CONTEXT_KEYS)
         url, ca = self._address()
-        return StoreSection(url=url, ca=ca, context_key=context_key, version=self._version(namespace))
+        version = self._version(namespace)
+        return StoreSection(url=url, ca=ca, context_key=key, former_context_key=former_key, version=version)
 
     def _address(self) -> tuple[str, str]:
         data = self.credentials.data if self.credentials else {}
         if not self.url or (self.needs_secret and not data.get("password")):
             return "", ""
-        return with_credentials(self.url, data.get("username", ""), data.get("password", "")), data.get("ca.crt", "")
+        url = with_credentials(self.url, data.get("username", ""), data.get("password", ""))
+        sentinels = with_sentinel_credentials(url, data.get("sentinel-username", ""), data.get("sentinel-password", ""))
+        return sentinels, data.get("ca.crt", "")
 
     def _version(self, namespace: str) -> str:
         """Hash what identifies the content, not the content: a version is shown where a password is not."""
@@ -55,26 +61,34 @@ class StoreSource:
 
 
 def with_credentials(url: str, username: str, password: str) -> str:
-    """Return a Redis URL with user and password in it; without a password it stays as it is."""
+    """Return a Redis URL with user and password before its hosts; without a password it stays as it is."""
     if not password:
         return url
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{quote(username, safe='')}:{quote(password, safe='')}@{host}"))
+    scheme, separator, rest = url.partition("://")
+    hosts, slash, path = rest.rpartition("@")[2].partition("/")
+    return f"{scheme}{separator}{quote(username, safe='')}:{quote(password, safe='')}@{hosts}{slash}{path}"
 
 
-def _context_key(secret: SecretData | None, namespace: str) -> str:
+def with_sentinel_credentials(url: str, username: str, password: str) -> str:
+    """Return the URL of Sentinels with their own user and password; without a password, or Sentinels, as it is."""
+    if not password or "+sentinel://" not in url:
+        return url
+    user = {"sentinelUser": username} if username else {}
+    return f"{url}?{urlencode({**user, 'sentinelPassword': password})}"
+
+
+def _context_key(secret: SecretData | None, name: str, namespace: str) -> str:
     """Derive a namespace's key from the one key, so that no namespace can read another's rooms; empty without one."""
-    key = _one_key(secret)
+    key = _one_key(secret, name)
     if not key:
         return ""
     derive = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"parley context {namespace}".encode())
     return base64.b64encode(derive.derive(key)).decode()
 
 
-def _one_key(secret: SecretData | None) -> bytes:
+def _one_key(secret: SecretData | None, name: str) -> bytes:
     """Return the one key; empty where there is none, or something that is none."""
-    encoded = secret.data.get("key", "") if secret else ""
+    encoded = secret.data.get(name, "") if secret else ""
     try:
         key = base64.b64decode(encoded.strip(), validate=True)
     except (binascii.Error, ValueError):

@@ -17,6 +17,7 @@ from parley_sidecar.registry import Registry
 from parley_sidecar.settings import Settings
 from parley_sidecar.sources import Source
 from parley_sidecar.stores import Stores
+from parley_sidecar.stores.protocol import Place
 
 LAST_WORDS_S: Final = 2.0
 """How long a source may take to say goodbye."""
@@ -37,7 +38,8 @@ class Parts:
 async def assembled(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[Parts]:
     """Make the parts, and close what they hold at the end, pending cache writes included."""
     metrics = Metrics(settings.app_id, settings.namespace)
-    http, stores = HttpClient(), Stores(metrics.count_store_fault)
+    http = HttpClient()
+    stores = Stores(metrics.count_store_fault, Place(settings.namespace, settings.store_limit_s))
     registry = Registry(Surroundings(http, stores, metrics, settings.app_id, environ))
     try:
         await _share(stores, settings)
@@ -86,9 +88,13 @@ def _source(settings: Settings, http: HttpClient, registry: Registry, stores: St
 
 async def _share(stores: Stores, settings: Settings) -> None:
     """Use the Redis of the command line; in a cluster the snapshot names it."""
+    if settings.components:
+        stores.keep_rooms_here()
     if settings.redis is None:
         return
+    key, former_key = settings.context_key or "", settings.former_context_key or ""
+    section = StoreSection(url=settings.redis, context_key=key, former_context_key=former_key, version="--redis")
     try:
-        await stores.use(StoreSection(url=settings.redis, version="--redis"))
+        await stores.use(section)
     except ValueError:  # its words may hold the URL
         raise CommandError("--redis is not the URL of a Redis server", exit_code=2) from None

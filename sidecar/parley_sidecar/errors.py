@@ -11,13 +11,19 @@
     │   ├── NoComponentsYet     the first snapshot has not arrived
     │   ├── OutboundNotReady    the same, as the health check says it
     │   ├── Draining            the process is about to stop
-    │   └── StoreUnavailable    shared state is needed and cannot be reached
+    │   ├── StoreUnavailable    shared state is needed and cannot be reached
+    │   ├── RecognizerUnavailable  names must be hidden, and who finds them gives no good answer
+    │   ├── RoomBusy            another turn of the same chat room takes too long
+    │   └── RoomLost            the room was erased, or taken over, during a turn
     └── RetryWillNotHelp        the request, or the component, must change first
         ├── MalformedBody       not JSON, or not of the documented shape
         ├── BodyTooLarge        over the body limit
         ├── ComponentNotFound   no such component for this application
         ├── MissingInputs       nothing to say
         ├── InvalidParameters   a value that means nothing here
+        ├── PersonalData        personal data in a prompt that must not have any
+        ├── RoomNotFound        no chat room of this id
+        ├── RoomSealed          the room was sealed with a key that is not valid any more
         ├── Unauthorized        a missing or wrong API token
         ├── ForeignOrigin       a web page, or a host name that is not ours
         ├── PathNotFound        no such path or method
@@ -38,6 +44,7 @@ Reason = Literal[
     "rate_limited", "overloaded", "timeout", "circuit_open", "unavailable", "not_ready", "store_unavailable",
     "malformed", "too_large", "not_found", "missing_inputs", "invalid_parameters", "unauthorized", "foreign_origin",
     "draining", "wrong_application", "invalid_component", "refused", "garbled", "no_tool_call",
+    "room_busy", "room_lost", "room_sealed", "personal_data", "recognizer_unavailable",
     "internal",
 ]  # fmt: skip
 
@@ -144,6 +151,24 @@ class StoreUnavailable(RetryMayHelp):
     face = Face(INVOKE, "store_unavailable", 500, 503, 503, "server_error", "INTERNAL")
 
 
+class RecognizerUnavailable(RetryMayHelp):
+    """Names must be hidden, and the service that finds them gives no good answer."""
+
+    face = Face(INVOKE, "recognizer_unavailable", 500, 503, 503, "server_error", "INTERNAL")
+
+
+class RoomBusy(RetryMayHelp):
+    """Another turn of the same chat room takes too long: turns of a room are one after the other."""
+
+    face = Face(INVOKE, "room_busy", 500, 409, 409, "server_error", "INTERNAL")
+
+
+class RoomLost(RetryMayHelp):
+    """The chat room was erased, or taken over by another turn, during this one, which was not stored."""
+
+    face = Face(INVOKE, "room_lost", 500, 409, 409, "server_error", "INTERNAL")
+
+
 class RetryWillNotHelp(ParleyError):
     """The request, or the component, must change first."""
 
@@ -186,6 +211,28 @@ class InvalidParameters(RetryWillNotHelp):
         "invalid_request_error",
         "INVALID_ARGUMENT",
     )
+
+
+class PersonalData(RetryWillNotHelp):
+    """Personal data in a prompt to a component that must not get any; the message names kinds, never values."""
+
+    face = Face(
+        "ERR_CONVERSATION_INVALID_PARMS", "personal_data", 400, 400, 400, "invalid_request_error", "INVALID_ARGUMENT"
+    )
+
+
+class RoomNotFound(RetryWillNotHelp):
+    """No chat room of this id for this application."""
+
+    face = Face(
+        "ERR_CONVERSATION_CONTEXT_NOT_FOUND", "not_found", 404, 404, 404, "invalid_request_error", "INVALID_ARGUMENT"
+    )
+
+
+class RoomSealed(RetryWillNotHelp):
+    """The chat room was sealed with a key that is not valid any more: it can be erased, not read."""
+
+    face = Face(INVOKE, "room_sealed", 500, 500, 500, "server_error", "INTERNAL")
 
 
 class Unauthorized(RetryWillNotHelp):

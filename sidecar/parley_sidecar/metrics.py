@@ -16,6 +16,7 @@ from parley_crds import __version__
 from parley_sidecar.errors import Reason
 from parley_sidecar.instruments import Family, Histogram, Value, counter, gauge, histogram
 from parley_sidecar.model import Api, CacheStatus, Usage
+from parley_sidecar.stores.protocol import StoreFact
 
 DAPR_LATENCY_MS: Final = (
     1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 16.0, 20.0, 25.0, 30.0, 40.0, 50.0, 65.0, 80.0, 100.0, 130.0, 160.0,
@@ -66,12 +67,42 @@ class Metrics:
         self.tokens_saved = counter(
             "parley_tokens_saved_total", "Tokens of answers that came from the cache.", "component", "type"
         )
+        self.components = gauge("parley_components", "Components by state: loaded, failed.", "state")
+        self._build = gauge("parley_build_info", "1, with the version as a label.", "version")
+        self._build.child(__version__).value = 1
+        self._add_shared_state()
+        self._add_resilience()
+
+    def _add_shared_state(self) -> None:
+        """Add what tells of cache, store, rooms and personal data."""
         self.cache = counter(
             "parley_cache_requests_total", "Requests to components with a cache.", "component", "result", "tier"
+        )
+        self.cache_skips = counter(
+            "parley_cache_skips_total", "Answers that were not kept, by the reason.", "component", "reason"
         )
         self.store_errors = counter(
             "parley_store_errors_total", "Failed operations on the shared store; the cache falls open.", "operation"
         )
+        self.store_up = gauge("parley_store_up", "1 while the shared store answers.")
+        self.store_may_evict_rooms = gauge(
+            "parley_store_may_evict_rooms", "1 if the shared store may throw chat rooms away when its memory is full."
+        )
+        self.room_turns = counter(
+            "parley_rooms_turns_total", "Turns of chat rooms: stored, unstored, busy, lost.", "component", "outcome"
+        )
+        self.room_wait = histogram(
+            "parley_rooms_wait_seconds", "What a turn waited for those before it.", REQUEST_S, "component"
+        )
+        self.pii = counter(
+            "parley_pii_total", "Values of prompts and answers, not let out.", "component", "type", "direction"
+        )
+        self.pii_restored = counter(
+            "parley_pii_restored_total", "Tokens that gave way to their values again.", "component", "type"
+        )
+
+    def _add_resilience(self) -> None:
+        """Add what tells of attempts at the provider."""
         self.retries = counter(
             "parley_retries_total", "Attempts after a request's first, by what went before.", "component", "reason"
         )
@@ -82,12 +113,6 @@ class Metrics:
         self.fallbacks = counter(
             "parley_fallbacks_total", "Requests passed on: ok, failed, missing.", "component", "to", "outcome"
         )
-        self.pii = counter(
-            "parley_pii_total", "Values replaced, of the prompt or the answer.", "component", "type", "direction"
-        )
-        self.components = gauge("parley_components", "Components by state: loaded, failed.", "state")
-        self._build = gauge("parley_build_info", "1, with the version as a label.", "version")
-        self._build.child(__version__).value = 1
 
     def component(self, name: str) -> "ComponentMetrics":
         """Return the children of one loaded component, the same ones at each call."""
@@ -104,6 +129,10 @@ class Metrics:
         """Count an operation on the shared store that failed; for `Stores`."""
         self.store_errors.child(operation).add()
 
+    def show_store(self, fact: StoreFact, value: float) -> None:
+        """Show what became of the shared store; for `Place`."""
+        (self.store_up if fact == "up" else self.store_may_evict_rooms).child().value = value
+
     def families(self) -> Iterator[Family[Value] | Family[Histogram]]:
         """Return all families, in the order of this module, the process's own last."""
         yield from (family for family in vars(self).values() if isinstance(family, Family))
@@ -117,7 +146,7 @@ class ComponentMetrics:
         self._metrics = metrics
         self._name = name
         self._outcomes: dict[tuple[Api, Outcome], Value] = {}
-        self._cache: dict[tuple[bool, str | None], Value] = {}
+        self._cache: dict[tuple[bool, bool, str | None], Value] = {}
         self._dapr = {
             success: (
                 metrics.dapr_count.child(app_id, name, namespace, str(success).lower()),
@@ -154,8 +183,11 @@ class ComponentMetrics:
         completion.value += usage.completion_tokens
 
     def count_pii(self, direction: str, kind: str, times: int) -> None:
-        """Count values of one kind that were replaced on their way."""
-        self._metrics.pii.child(self._name, kind, direction).add(times)
+        """Count values of one kind that were hidden, refused or put back."""
+        if direction == "restored":
+            self._metrics.pii_restored.child(self._name, kind).add(times)
+        else:
+            self._metrics.pii.child(self._name, kind, direction).add(times)
 
     def count_retry(self, reason: Reason) -> None:
         """Count another attempt, after one that ended for `reason`."""
@@ -164,6 +196,14 @@ class ComponentMetrics:
     def count_fallback(self, to: str, outcome: str) -> None:
         """Count a request that turned to another component of the configuration."""
         self._metrics.fallbacks.child(self._name, to, outcome).add()
+
+    def count_turn(self, outcome: str) -> None:
+        """Count a turn of a chat room that is over."""
+        self._metrics.room_turns.child(self._name, outcome).add()
+
+    def count_room_wait(self, wait_s: float) -> None:
+        """Count how long a turn waited for those before it."""
+        self._metrics.room_wait.child(self._name).observe(wait_s)
 
     def breaker_state(self) -> Value:
         """Return where the breaker shows its state."""
@@ -175,12 +215,16 @@ class ComponentMetrics:
 
     def count_cache(self, status: CacheStatus) -> None:
         """Count what the cache did with a request."""
-        key = (status.hit, status.tier)
+        key = (status.hit, status.collapsed, status.tier)
         counted = self._cache.get(key)
         if counted is None:
-            result = "hit" if status.hit else "miss"
+            result = "hit" if status.hit else "collapsed" if status.collapsed else "miss"
             counted = self._cache[key] = self._metrics.cache.child(self._name, result, status.tier or "")
         counted.value += 1
+
+    def count_skip(self, reason: str) -> None:
+        """Count an answer that was not kept."""
+        self._metrics.cache_skips.child(self._name, reason).add()
 
 
 def process_families() -> Iterator[Family[Value]]:

@@ -4,7 +4,7 @@
 another stands. Nothing here knows HTTP, Redis or a vendor.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, Protocol
@@ -102,6 +102,9 @@ class CachePolicy:
 
 CacheTier = Literal["memory", "redis"]
 
+Forwarded = Literal["miss", "request", "stale", "bypass"]
+"""Why the provider was asked. Source: RFC 9211 2.2: nothing fitted, the request's own directives, too old, no cache."""
+
 
 @dataclass(frozen=True, slots=True)
 class CacheStatus:
@@ -112,6 +115,10 @@ class CacheStatus:
     ttl_s: int | None = None
     """Seconds of freshness left, on a hit."""
     stored: bool = False
+    forward: Forwarded = "miss"
+    """Why it was no hit, where it was none."""
+    collapsed: bool = False
+    """Whether another request's call to the provider answered this one too: its tokens were not spent again."""
 
 
 Api = Literal["alpha1", "alpha2", "openai"]
@@ -140,6 +147,35 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class Partition:
+    """The part of the store that belongs to one chat room: what is cached there is erased with it."""
+
+    tag: bytes
+    """What all keys of the room share."""
+    epoch: bytes
+    """Random, made anew with the room: an answer from before it was erased is never met."""
+    seal: Callable[[bytes], bytes]
+    unseal: Callable[[bytes], bytes | None]
+    """Returns None for what this room did not seal."""
+
+
+class RoomVault(Protocol):
+    """The values of a chat room as a request met them; those of turns before it, that came later, are added."""
+
+    epoch: bytes | None
+    """Which life of the room they belong to; None outside of rooms."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        ...
+
+    def add(self, names: Iterable[tuple[str, str, int]]) -> None:
+        """Take names in: kind, value and number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class ConverseRequest:
     """One request, whatever door it came through.
 
@@ -163,6 +199,12 @@ class ConverseRequest:
     overrides: Overrides = Overrides()
     cache: CachePolicy = CachePolicy()
     wants_stream: bool = False
+    context_id: str | None = None
+    """The chat room that the caller names; without effect where the component keeps none."""
+    partition: Partition | None = field(default=None, repr=False, compare=False)
+    """Where answers of this request are cached, if it belongs to a room."""
+    vault: RoomVault | None = field(default=None, repr=False, compare=False)
+    """What its tokens stand for; set by the scrub layer where it gave numbers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 `cli` makes the flags of `parley run` from the same fields, so a flag, its variable and its help stand in one place.
 """
 
+import base64
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 from parley_crds import names
 from parley_sidecar.command_error import CommandError
+from parley_sidecar.store_address import read_store_address
 
+CONTEXT_KEY_BYTES = 32
 LOG_LEVELS = ("debug", "info", "warning", "error")
 MAX_PORT = 65535
 
@@ -54,10 +57,20 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def store_url(text: str) -> str:
-    """Read the address of a Redis server."""
-    if not text.startswith(("redis://", "rediss://")):
-        raise ValueError("must be a URL that starts with redis:// or rediss://")
+    """Read the address of a Redis: one server, Sentinels or a cluster."""
+    read_store_address(text)
     return text
+
+
+def key_text(text: str) -> str:
+    """Read a key of 32 bytes in base64."""
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != CONTEXT_KEY_BYTES:
+        raise ValueError(f"must be {CONTEXT_KEY_BYTES} bytes in base64")
+    return text.strip()
 
 
 def operator_url(text: str) -> str:
@@ -95,8 +108,16 @@ class Settings:
     redis: str | None = field(
         default=None,
         repr=False,
-        metadata=_from("PARLEY_REDIS", store_url, "--redis", "URL", "a Redis server to share cached answers in"),
+        metadata=_from("PARLEY_REDIS", store_url, "--redis", "URL", "a Redis to share cached answers in"),
     )
+    context_key: str | None = field(default=None, repr=False, metadata=_from("PARLEY_CONTEXT_KEY", key_text))
+    """The key that protects chat rooms in Redis, 32 bytes in base64; in the process they need none."""
+    former_context_key: str | None = field(
+        default=None, repr=False, metadata=_from("PARLEY_FORMER_CONTEXT_KEY", key_text)
+    )
+    """The key before that one, while rooms of its time are still alive."""
+    store_limit_s: float = field(default=0.25, metadata=_from("PARLEY_STORE_SECONDS", seconds))
+    """How long all operations on Redis of one request may take together, in seconds."""
     secrets: Path | None = field(
         default=None,
         metadata=_from("PARLEY_SECRETS", Path, "--secrets", "FILE", "Secrets: {name: {key: value}}, or manifests"),

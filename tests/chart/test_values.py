@@ -76,6 +76,10 @@ def test_value_sets_keep_to_the_schema(path: Any) -> None:
         ("sidecar.drainSeconds", -1),
         ("redis.maxMemory", "a lot"),
         ("redis.external.url", "redis://:password@redis:6379"),
+        ("redis.external.url", "redis://one:6379,two:6379"),
+        ("redis.external.url", "redis+cluster://user:password@one,two"),
+        ("redis.external.url", "redis+sentinel://one:26379,two:26379"),
+        ("redis.external.url", "redis+sentinel://one/mymaster?sentinelPassword=x"),
         ("watchNamespaces", ["Shop"]),
         ("watchNamespaces", ["shop", "shop"]),
         ("whenUnsatisfiable", "Never"),
@@ -98,6 +102,8 @@ def test_a_bad_value_is_refused(path: str, value: object) -> None:
         ("operator.resources.limits.ephemeral-storage", "1Gi"),
         ("injector.url", "https://127.0.0.1:8443"),
         ("redis.external.url", "rediss://redis.example:6380/1"),
+        ("redis.external.url", "rediss+cluster://one:6379,[::1]:6379"),
+        ("redis.external.url", "redis+sentinel://one:26379,two/mymaster/1"),
     ],
 )
 def test_an_unusual_value_is_allowed(path: str, value: object) -> None:

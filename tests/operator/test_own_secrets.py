@@ -95,7 +95,7 @@ async def test_a_users_context_key_that_is_none_is_told(
     await own.once()
     await own.once()
 
-    assert ["the context key is not 32 bytes in base64"] == [
+    assert ["a context key is not 32 bytes in base64"] == [
         record.getMessage().partition(":")[0] for record in caplog.records
     ]
     assert "hunter2" not in caplog.text + repr(own.store)

@@ -68,7 +68,7 @@ def test_a_rotated_key_is_another_version(plant: Plant) -> None:
     [
         ({"type": "conversation.nobody"}, "UnknownType"),
         ({"version": "v7"}, "UnknownVersion"),
-        ({"privacy": {"mode": "block"}}, "NotSupported"),
+        ({"resilience": {"timeout": 0}}, "ZeroTimeout"),
     ],
 )
 def test_a_refused_component_says_why(plant: Plant, spec: dict[str, object], reason: str) -> None:
@@ -87,7 +87,7 @@ def test_a_change_for_the_worse_leaves_the_last_good_version(plant: Plant) -> No
     plant.apply(component("worse"))
     until("Ready", lambda: plant.conditions("worse") == READY)
     version = plant.read("conv", "worse")["status"]["version"]
-    plant.apply(component("worse", privacy={"mode": "mask"}))
+    plant.apply(component("worse", resilience={"timeout": 0}))
     until("refused", lambda: plant.conditions("worse").get("Published") == ("True", "LastGood"))
 
     assert version == plant.read("conv", "worse")["status"]["version"]

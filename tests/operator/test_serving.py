@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from parley_crds import names
+from parley_crds.loading import SecretData
 from parley_crds.logs import JsonLines
 from parley_crds.stream import MAX_MESSAGE_BYTES
 from parley_operator.authentication import Authenticator, Identity
@@ -244,7 +245,8 @@ async def test_a_fault_of_ours_ends_one_stream_and_is_told(
     """With its type and place; nothing is swallowed, nobody else is disturbed."""
     token = pod_token(bare, "unlucky")
     store = served.operator.own.store
-    served.operator.own.store = dataclasses.replace(store, url="redis://[")
+    unsayable = SecretData("u", "1", {"password": "\ud800"})
+    served.operator.own.store = dataclasses.replace(store, url="redis://redis:6379", credentials=unsayable)
     async with served.stream(token) as stream:
         await stream.receive()
         assert stream.closed
@@ -253,7 +255,7 @@ async def test_a_fault_of_ours_ends_one_stream_and_is_told(
         assert await received(stream)
 
     (record,) = [each for each in caplog.records if each.getMessage() == "stream failed"]
-    assert "ValueError" == getattr(record, "fault", "")
+    assert "UnicodeEncodeError" == getattr(record, "fault", "")
 
 
 async def test_no_secret_is_logged_printed_or_measured(

@@ -20,11 +20,32 @@ CONTEXT = SecretData("u2", "1", {"key": base64.b64encode(b"k" * 32).decode()})
         ("rediss://host:6380/2", "", "secret", "rediss://:secret@host:6380/2"),
         ("redis://old:old@host", "", "new", "redis://:new@host"),
         ("redis://host", "user", "", "redis://host"),
+        ("redis+cluster://one:1,two:2", "", "se,cret", "redis+cluster://:se%2Ccret@one:1,two:2"),
+        ("rediss+sentinel://[::1]:1,two/main/3", "u", "p", "rediss+sentinel://u:p@[::1]:1,two/main/3"),
     ],
 )
 def test_credentials_are_quoted_into_the_url(url: str, username: str, password: str, expected: str) -> None:
     """Whatever characters they have, the URL stays one."""
     assert expected == with_credentials(url, username, password)
+
+
+@pytest.mark.parametrize(
+    ("url", "credentials", "expected"),
+    [
+        ("redis+sentinel://one/main", {"sentinel-password": "a&b"}, "redis+sentinel://one/main?sentinelPassword=a%26b"),
+        (
+            "redis+sentinel://one/main",
+            {"password": "p", "sentinel-username": "u", "sentinel-password": "s"},
+            "redis+sentinel://:p@one/main?sentinelUser=u&sentinelPassword=s",
+        ),
+        ("redis://host", {"sentinel-password": "s"}, "redis://host"),
+    ],
+)
+def test_the_sentinels_have_credentials_of_their_own(url: str, credentials: dict[str, str], expected: str) -> None:
+    """They are parameters, and only where there are Sentinels."""
+    source = StoreSource(url, needs_secret=False, credentials=SecretData("u1", "1", credentials), context=None)
+
+    assert expected == source.section("shop").url
 
 
 def test_a_section_waits_for_its_credentials() -> None:
@@ -45,6 +66,31 @@ def test_each_namespace_has_a_context_key_of_its_own() -> None:
     assert shop == source.section("shop")
     assert shop.context_key != bank.context_key
     assert "PEM" == shop.ca
+
+
+def test_two_context_keys_are_valid_during_a_rotation() -> None:
+    """What was the namespace's key stays so under its former name, and the version tells that something changed."""
+    new = base64.b64encode(b"n" * 32).decode()
+    rotated = SecretData("u2", "2", {"key": new, "former-key": CONTEXT.data["key"]})
+    before, after = (
+        StoreSource(URL, needs_secret=False, credentials=None, context=each).section("shop")
+        for each in (CONTEXT, rotated)
+    )
+
+    assert ("", before.context_key) == (before.former_context_key, after.former_context_key)
+    assert before.context_key != after.context_key
+    assert before.version != after.version
+    assert after.former_context_key not in repr(after)
+
+
+def test_a_former_key_that_is_none_is_told_and_left_out() -> None:
+    """The key for new rooms goes on."""
+    context = SecretData("u2", "1", {**CONTEXT.data, "former-key": "c2hvcnQ="})
+    source = StoreSource(URL, needs_secret=False, credentials=None, context=context)
+
+    assert source.has_unusable_key
+    assert "" == source.section("shop").former_context_key
+    assert source.section("shop").context_key
 
 
 @pytest.mark.parametrize("key", ["not base64!", "c2hvcnQ=", "ä"], ids=["garbage", "short", "no ascii"])

@@ -91,7 +91,7 @@ def test_a_component_may_not_send_requests_back_here(tmp_path: Path, standin: St
     ("arguments", "sentence", "code"),
     [
         (["--components", "/nowhere"], "parley: --components: /nowhere does not exist", 1),
-        (["--components", str(EXAMPLES), "--redis", "redis://:sk-hush@h:port"], "parley: --redis is not the URL", 2),
+        (["--components", str(EXAMPLES), "--redis", "redis://:sk-hush@h:port"], "parley: --redis must name", 2),
         (["--components", str(EXAMPLES), "--secrets", "/nowhere"], "parley: --secrets: /nowhere: cannot be read", 1),
     ],
 )

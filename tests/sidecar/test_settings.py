@@ -87,7 +87,11 @@ def test_a_flag_wins_over_its_variable() -> None:
         ({}, {"PARLEY_DRAIN_SECONDS": "inf"}, "PARLEY_DRAIN_SECONDS must be a number of seconds, such as 10"),
         ({}, {"PARLEY_PRECISE_STATUSES": "yes"}, "PARLEY_PRECISE_STATUSES must be true or false"),
         ({}, {"PARLEY_LOG_LEVEL": "loud"}, "PARLEY_LOG_LEVEL must be one of debug, info, warning, error"),
-        ({"redis": "localhost:6379"}, {}, "--redis must be a URL that starts with redis:// or rediss://"),
+        (
+            {"redis": "redis://one,two"},
+            {},
+            "--redis must name one host; several are for redis+cluster:// and redis+sentinel://",
+        ),
         (
             {},
             {"PARLEY_OPERATOR_URL": "http://plain"},

@@ -27,7 +27,8 @@ from parley_sidecar.model import (
     Stream,
     Trace,
 )
-from parley_sidecar.stores import Store, Stores
+from parley_sidecar.stores import Stores
+from parley_sidecar.stores.protocol import Store
 
 MEMORY_TTL_S: Final = 300.0
 """The longest time that the process's own tier keeps what the shared one has too."""

@@ -65,7 +65,7 @@ class Watch:
         """Count a complete answer, with its tokens."""
         status = self._request.trace.cache
         if answer.usage:
-            self._metrics.count_usage(answer.usage, saved=status is not None and status.hit)
+            self._metrics.count_usage(answer.usage, saved=status is not None and (status.hit or status.collapsed))
         self.settle("ok")
 
     def settle(self, outcome: Outcome) -> None:

@@ -161,7 +161,7 @@ class StreamSource:
         try:
             await self._stores.use(section)
         except ValueError:  # its words may hold the URL
-            _log.warning("the shared store cannot be used", extra={"reason": "its URL is none"})
+            _log.warning("the shared store cannot be used", extra={"reason": "its URL, its authority or a key is none"})
 
     async def _keep(self, snapshot: bytes) -> None:
         path = self._settings.last_good_file

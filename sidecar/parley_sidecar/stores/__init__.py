@@ -1,52 +1,39 @@
 """Shared state behind one small protocol, with two implementations: in-process and Redis.
 
-One conformance suite runs over both. Layers state their own policy for `StoreUnavailable`; `Stores` is how they see the
-two tiers: the one in the process always, the shared one while a snapshot names it.
+`Stores` is how layers see the two tiers: the one in the process always, the shared one while a snapshot names it.
 """
 
 import asyncio
+import base64
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 from parley_crds.stream import StoreSection
-from parley_sidecar.model import CacheTier
+from parley_sidecar.errors import StoreUnavailable
 from parley_sidecar.stores.memory import MemoryStore
+from parley_sidecar.stores.protocol import Place, Store
+
+Connect = Callable[[StoreSection, Place], Store | None]
 
 
-class Store(Protocol):
-    """Bytes by key with a lifetime. Every method raises `errors.StoreUnavailable` when the store cannot answer."""
-
-    tier: CacheTier
-    """What Cache-Status and the metrics call this store."""
-
-    async def get(self, key: bytes) -> bytes | None:
-        """Return the value, or None when there is none or its time is over."""
-        ...
-
-    async def set(self, key: bytes, value: bytes, ttl_s: float) -> None:
-        """Keep `value` for `ttl_s` seconds, replacing what was there."""
-        ...
-
-    async def ping(self) -> None:
-        """Answer if the store can be reached."""
-        ...
-
-    async def aclose(self) -> None:
-        """Give back connections and memory."""
-        ...
-
-
-Connect = Callable[[StoreSection], Store | None]
-
-
-def connect_redis(section: StoreSection) -> Store | None:
+def connect_redis(section: StoreSection, place: Place) -> Store | None:
     """Connect to Redis; the client is imported only where there is a Redis."""
     if not section.url:
         return None
     from parley_sidecar.stores.redis import connect  # noqa: PLC0415 - a laptop without Redis does not pay for it
 
-    return connect(section)
+    return connect(section, place)
+
+
+@dataclass(frozen=True, slots=True)
+class RoomsPlace:
+    """Where chat rooms are kept, and the keys that seal them there, the one for new rooms first."""
+
+    store: Store
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    """None where nothing leaves the process."""
 
 
 class Stores:
@@ -55,6 +42,7 @@ class Stores:
     def __init__(
         self,
         count_fault: Callable[[str], None],
+        place: Place = Place(),  # noqa: B008 - frozen
         connect: Connect = connect_redis,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -63,23 +51,57 @@ class Stores:
         `clock` is Unix time in seconds: the processes that share a store compare theirs.
         """
         self.clock = clock
+        self.place = place
         self.memory: Store = MemoryStore(clock)
         self.shared: Store | None = None
         self.failed = count_fault
+        self._own_rooms: Store | None = None
+        self._keys: tuple[bytes, ...] = ()
         self._connect = connect
         self._version: str | None = None
+        self._address = ("", "", False)
         self._writes: set[asyncio.Task[object]] = set()
+
+    def keep_rooms_here(self) -> None:
+        """Keep chat rooms in the process where no shared store is named: for a sidecar that is alone."""
+        self._own_rooms = MemoryStore(self.clock)
+
+    def rooms(self) -> RoomsPlace:
+        """Return where chat rooms are kept now.
+
+        Raises:
+            StoreUnavailable: when there is no such place, or no key to seal them with.
+        """
+        if self.shared and self._keys:
+            return RoomsPlace(self.shared, self._keys)
+        if self.shared:
+            raise StoreUnavailable("chat rooms need a context key to lie in Redis")
+        if self._own_rooms:
+            return RoomsPlace(self._own_rooms)
+        raise StoreUnavailable("chat rooms need a shared store, and there is none")
+
+    @property
+    def lacks_key(self) -> bool:
+        """Say whether there is a shared store and no key to seal chat rooms with in it."""
+        return self.shared is not None and not self._keys
 
     async def use(self, section: StoreSection) -> None:
         """Take the shared store that a snapshot names; what runs on the one before ends there first.
 
+        One that stays where it was goes on: only its keys are new.
+
         Raises:
-            ValueError: when its URL is none.
+            ValueError: when its URL is none, or a key is none.
         """
         if section.version == self._version:
             return
-        former, self.shared = self.shared, self._connect(section)
-        self._version = section.version
+        encoded = (section.context_key, section.former_context_key)
+        keys = tuple(base64.b64decode(key, validate=True) for key in encoded if key)
+        former: Store | None = None
+        address = (section.url, section.ca, bool(section.context_key))
+        if address != self._address:
+            former, self.shared = self.shared, self._connect(section, self.place)
+        self._keys, self._version, self._address = keys, section.version, address
         if former:
             await former.aclose()
 
@@ -101,3 +123,5 @@ class Stores:
         if former:
             await former.aclose()
         await self.memory.aclose()
+        if self._own_rooms:
+            await self._own_rooms.aclose()

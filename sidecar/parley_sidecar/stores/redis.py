@@ -1,140 +1,214 @@
-"""The store that all sidecars share: a Redis server. The only module that knows redis-py.
+"""The store that all sidecars share: a Redis server, or several that act as one. `redis_*` beside it are its parts.
 
-A frozen or absent server must not cost each request its timeout: the first failure closes the way, and a ping in the
-background opens it again. Until then every operation fails at once.
+docs/store.md says what lies there under which key, for how long, and what a fault does.
 """
 
 import asyncio
-import logging
-import ssl
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from parley_crds.stream import StoreSection
 from parley_sidecar.errors import StoreUnavailable
 from parley_sidecar.model import CacheTier
+from parley_sidecar.stores import redis_scripts as scripts
+from parley_sidecar.stores.mailbox import Mailbox
+from parley_sidecar.stores.protocol import RESULT_S, Keep, Numbered, Place, RoomRecord, Taken
+from parley_sidecar.stores.redis_clients import open_client
+from parley_sidecar.stores.redis_eviction import may_evict_rooms
+from parley_sidecar.stores.redis_keys import Keys
+from parley_sidecar.stores.redis_reads import One, Reads
+from parley_sidecar.stores.redis_scripts import Script
+from parley_sidecar.stores.redis_watches import Watches
+from parley_sidecar.stores.redis_way import Way
 
-OPERATION_LIMIT_S: Final = 0.25
-"""How long one operation may take, the wait for a connection included: less than asking a provider costs."""
-PROBE_FIRST_S: Final = 0.25
-PROBE_MOST_S: Final = 5.0
-"""How long after a failure the server is asked again: doubling, up to this."""
-MAX_CONNECTIONS: Final = 32
-"""Operations beyond them wait for their turn."""
-_PREFIX: Final = b"parley:"
-
-Result = TypeVar("Result")
-
-_log = logging.getLogger(__name__)
+_TURN: Final = b"turn:"
+_VALUE: Final = b"value:"
 
 
 class RedisStore:
-    """Bytes by key in Redis. Every method raises `StoreUnavailable` when the server cannot answer in time."""
+    """The store in Redis. Every method raises `StoreUnavailable` when the server cannot answer in time."""
 
     tier: CacheTier = "redis"
 
-    def __init__(self, url: str, ca_pem: str = "") -> None:
+    def __init__(self, url: str, ca_pem: str = "", place: Place = Place()) -> None:  # noqa: B008 - frozen
         """Make a client for `url`; nothing is connected yet.
 
         Raises:
             ValueError: when `url` is no Redis URL.
         """
-        self._client = Redis.from_pool(_pool(url, ca_pem))
-        self._probe: asyncio.Task[None] | None = None
-        self._closed = False
-        self._running = 0
-        self._quiet = asyncio.Event()
+        self._clients = open_client(url, ca_pem, place.limit_s)
+        self._client: Any = self._clients.commands  # redis-py says str or bytes of what are bytes here
+        self._read: One = self._client.get
+        if isinstance(self._client, Redis):
+            self._read = Reads(self._client.get, self._client.mget, place.limit_s).get
+        self._place = place
+        self._keys = Keys(place.namespace)
+        self._way = Way(place.limit_s, self._client.get, self._changed, self._clients.server_of)
+        self._watches = Watches(self._clients.subscriber, place.limit_s)
+        self._keeps_rooms = False
+        self._greeting: asyncio.Task[None] | None = None
 
     @property
     def is_up(self) -> bool:
         """Say whether operations are tried at all."""
-        return self._probe is None and not self._closed
+        return self._way.is_open
 
-    async def get(self, key: bytes) -> bytes | None:
+    def greet(self, *, keeps_rooms: bool) -> None:
+        """Find out in the background whether the server answers, and whether it may evict the rooms it is to keep."""
+        self._keeps_rooms = keeps_rooms
+        if self._greeting:
+            self._greeting.cancel()
+        self._greeting = asyncio.create_task(self._meet())
+
+    async def get(self, key: bytes, limit_s: float | None = None) -> bytes | None:
         """Return the value, or None when there is none or its time is over."""
-        value = await self._try(self._client.get, _PREFIX + key)
-        return value if isinstance(value, bytes) else None  # the client does not decode
+        at = self._keys.value(key)
+        return await self._way.go(at, self._read, at, limit_s=limit_s)
 
     async def set(self, key: bytes, value: bytes, ttl_s: float) -> None:
         """Keep `value` for `ttl_s` seconds, replacing what was there."""
-        await self._try(self._client.psetex, _PREFIX + key, max(1, int(ttl_s * 1000)), value)
+        at = self._keys.value(key)
+        if b"/" in key:
+            await self._run(scripts.SET, [at, *self._index(key)], value, _ms(ttl_s))
+        else:
+            await self._way.go(at, self._client.psetex, at, _ms(ttl_s), value)
+
+    async def agree(self, key: bytes, value: bytes, ttl_s: float) -> bytes:
+        """Return what is there, or else put `value` there; either lives for `ttl_s` seconds from now."""
+        agreed = await self._run(scripts.AGREE, [self._keys.value(key), *self._index(key)], value, _ms(ttl_s))
+        return bytes(agreed)
+
+    async def take(
+        self, key: bytes, token: bytes, lease_s: float, awaited: bytes = b"", limit_s: float | None = None
+    ) -> Taken:
+        """Return the value, or how the flight with the token `awaited` ended; else take the lease, if it is free."""
+        keys = [self._keys.value(key), self._keys.result(key, awaited), self._keys.lease(key), *self._index(key)]
+        arguments = (token, _ms(lease_s), int(bool(awaited)))
+        value, holder = await self._run(scripts.TAKE, keys, *arguments, limit_s=limit_s)
+        return Taken(value, holder)
+
+    async def renew(self, key: bytes, token: bytes, lease_s: float) -> bool:
+        """Hold the lease for `lease_s` seconds from now; False when it is not, or no longer, this token's."""
+        return bool(await self._run(scripts.RENEW, [self._keys.lease(key), *self._index(key)], token, _ms(lease_s)))
+
+    async def finish(self, key: bytes, token: bytes, result: bytes | None = None, keep_s: float = 0.0) -> bool:
+        """Give the lease back and tell who watches the key; False, and nothing done, when it is another's."""
+        kept_at = self._keys.value(key) if keep_s > 0 else self._keys.result(key, token)
+        kept = () if result is None else (result, _ms(keep_s if keep_s > 0 else RESULT_S))
+        keys = [self._keys.lease(key), kept_at, *self._index(key)]
+        return bool(await self._run(scripts.FINISH, keys, token, self._keys.channel(key), *kept))
+
+    async def publish(self, key: bytes, message: bytes) -> None:
+        """Tell all who watch the key now."""
+        channel = self._keys.channel(key)
+        await self._way.go(self._keys.value(key), self._client.publish, channel, message)
+
+    @asynccontextmanager
+    async def watch(self, key: bytes) -> AsyncIterator[Mailbox]:
+        """Subscribe to the key's messages meanwhile."""
+        channel, box = self._keys.channel(key), Mailbox()
+        self._watches.enter(channel, box)
+        try:
+            await self._way.go(self._keys.value(key), self._watches.confirmed, channel)
+            yield box
+        finally:
+            self._watches.leave(channel, box)
+
+    async def open_room(self, tag: bytes, meta: bytes, ttl_s: float) -> RoomRecord:
+        """Return a room, made with `meta` if there is none; it lives for `ttl_s` seconds from now."""
+        flat = await self._run(scripts.OPEN_ROOM, [self._keys.room(tag)], meta, _ms(ttl_s))
+        return _record(dict(zip(flat[::2], flat[1::2], strict=True)))
+
+    async def read_room(self, tag: bytes) -> RoomRecord | None:
+        """Return a room, or None if there is none."""
+        at = self._keys.room(tag)
+        fields: Mapping[bytes, bytes] = await self._way.go(at, self._client.hgetall, at)
+        return _record(fields) if fields else None
+
+    async def append(self, tag: bytes, token: bytes, revision: int, turn: bytes, keep: Keep) -> bool:
+        """Add a turn; False, and nothing done, unless the room has this revision and `token` leases `tag/turn`."""
+        arguments = (token, revision, turn, keep.turns, _ms(keep.ttl_s))
+        return bool(await self._run(scripts.APPEND, [self._keys.room(tag), self._keys.turn(tag)], *arguments))
+
+    async def number(self, tag: bytes, values: Sequence[Numbered], ttl_s: float) -> Sequence[bytes]:
+        """Return what the vault holds for each name: what was there, or the sealed value with its new number."""
+        flat = [part for value in values for part in (value.name, value.counter, value.sealed)]
+        numbered: list[bytes] | None = await self._run(scripts.NUMBER, [self._keys.room(tag)], _ms(ttl_s), *flat)
+        if numbered is None:
+            raise StoreUnavailable("the chat room is gone")
+        return numbered
+
+    async def erase(self, tag: bytes) -> bool:
+        """Forget the room, and every value kept under a name of its tag; say whether there was a room."""
+        keys = [self._keys.room(tag), self._keys.turn(tag), self._keys.index(tag)]
+        return bool(await self._run(scripts.ERASE, keys))
 
     async def ping(self) -> None:
         """Answer if the server can be reached."""
-        await self._try(self._client.ping)
+        await self.get(b"ping")  # in a cluster, a PING is for every node
 
     async def aclose(self) -> None:
         """Take no more operations, let the running ones end, and close the connections."""
-        self._closed = True
-        if self._probe:
-            self._probe.cancel()
-        if self._running:
-            await self._quiet.wait()
-        await self._client.aclose()
+        self._place.tell("up", 0)
+        if self._greeting:
+            self._greeting.cancel()
+        await self._way.aclose()
+        await self._watches.aclose()
+        await self._clients.aclose()
 
-    async def _try(self, operation: Callable[..., Awaitable[Result]], *arguments: object) -> Result:
-        if not self.is_up:
-            raise StoreUnavailable("the store is unavailable")
-        self._running += 1
+    def _changed(self) -> None:
+        if self.is_up:  # the server may be another one now
+            self._watches.renew()
+            self.greet(keeps_rooms=self._keeps_rooms)
+        else:
+            self._place.tell("up", 0)
+
+    async def _meet(self) -> None:
+        with suppress(StoreUnavailable):
+            await self.ping()
+            self._place.tell("up", 1)
+            may_evict = await may_evict_rooms(self._clients, self._place.limit_s) if self._keeps_rooms else None
+            if may_evict is not None:
+                self._place.tell("may_evict_rooms", may_evict)
+
+    def _index(self, key: bytes) -> tuple[bytes, ...]:
+        """Return the index that lists a key, if it has a name under its tag."""
+        return (self._keys.index(key),) if b"/" in key else ()
+
+    async def _run(
+        self, script: Script, keys: Sequence[bytes], *arguments: bytes | int, limit_s: float | None = None
+    ) -> Any:  # what a script answers has no type
+        return await self._way.go(keys[0], self._evaluate, script, keys, arguments, limit_s=limit_s)
+
+    async def _evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes | int]) -> Any:
+        """Run a script by its hash; a server that does not know it, new or restarted, gets its text."""
         try:
-            async with asyncio.timeout(OPERATION_LIMIT_S):
-                return await operation(*arguments)
-        except ResponseError as error:  # it is there and refuses this: full, read-only, not permitted
-            raise StoreUnavailable("the store refused the operation") from error
-        except (RedisError, OSError) as error:
-            self._close_the_way(error)
-            raise StoreUnavailable("the store is unavailable") from error
-        finally:
-            self._running -= 1
-            if self._closed and not self._running:
-                self._quiet.set()
-
-    def _close_the_way(self, error: Exception) -> None:
-        if self.is_up:  # of several that fail together, the first one
-            _log.warning("shared store does not answer", extra={"fault": type(error).__name__})
-            self._probe = asyncio.create_task(self._until_it_answers())
-
-    async def _until_it_answers(self) -> None:
-        """Ask with growing pauses, then open the way again."""
-        pause_s = PROBE_FIRST_S
-        while True:
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, PROBE_MOST_S)
-            try:
-                async with asyncio.timeout(OPERATION_LIMIT_S):
-                    await self._client.ping()
-            except (RedisError, OSError):
-                continue
-            _log.info("shared store answers again")
-            self._probe = None
-            return
+            return await self._client.evalsha(script.sha, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await self._client.eval(script.text, len(keys), *keys, *arguments)
 
 
-def connect(section: StoreSection) -> RedisStore | None:
-    """Return the shared store that a snapshot names, or None if it names none.
+def connect(section: StoreSection, place: Place) -> RedisStore:
+    """Return the shared store that a snapshot names, and get to know it in the background.
 
     Raises:
         ValueError: when the URL is none.
     """
-    return RedisStore(section.url, section.ca) if section.url else None
+    store = RedisStore(section.url, section.ca, place)
+    store.greet(keeps_rooms=bool(section.context_key))
+    return store
 
 
-def _pool(url: str, ca_pem: str) -> BlockingConnectionPool:
-    """Return a pool that neither retries nor waits on its own: redis-py would try ten times, for five seconds each."""
-    options: dict[str, Any] = {}
-    if url.startswith("rediss://") and ca_pem:
-        options = {"ssl_ca_data": ca_pem, "ssl_cert_reqs": ssl.CERT_REQUIRED}
-    return BlockingConnectionPool.from_url(
-        url,
-        max_connections=MAX_CONNECTIONS,
-        timeout=None,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=OPERATION_LIMIT_S,
-        socket_connect_timeout=OPERATION_LIMIT_S,
-        **options,
-    )
+def _ms(seconds: float) -> int:
+    """Return a lifetime as Redis takes it: whole milliseconds, one at least."""
+    return max(1, int(seconds * 1000))
+
+
+def _record(fields: Mapping[bytes, bytes]) -> RoomRecord:
+    turns = sorted((int(name.removeprefix(_TURN)), turn) for name, turn in fields.items() if name.startswith(_TURN))
+    values = {name.removeprefix(_VALUE): value for name, value in fields.items() if name.startswith(_VALUE)}
+    return RoomRecord(fields[b"meta"], int(fields[b"revision"]), tuple(turn for _, turn in turns), values)

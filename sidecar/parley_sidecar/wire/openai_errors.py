@@ -18,6 +18,7 @@ from parley_sidecar.errors import (
     ParleyError,
     PathNotFound,
     RetryWillNotHelp,
+    RoomLost,
     Unauthorized,
 )
 from parley_sidecar.wire import errors as wire_errors
@@ -81,6 +82,6 @@ def headers(error: ParleyError) -> list[tuple[bytes, bytes]]:
     told = wire_errors.headers(error)
     if error.retry_after_s is not None:
         told.append((b"retry-after-ms", b"%d" % ceil(error.retry_after_s * 1000)))
-    if isinstance(error, RetryWillNotHelp):
+    if isinstance(error, RetryWillNotHelp | RoomLost):  # whoever erased a room does not want it made anew
         told.append((b"x-should-retry", b"false"))
     return told

@@ -31,7 +31,8 @@ from parley_sidecar.model import (
     Trace,
 )
 from parley_sidecar.providers.echo import Settings, connect
-from parley_sidecar.stores import Store, Stores
+from parley_sidecar.stores import Stores
+from parley_sidecar.stores.protocol import Store
 from tests.conftest import free_port
 from tests.sidecar.own_redis import own_redis
 

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from e2e.cluster.certificates import Authority
 from parley_crds.stream import StoreSection
 from parley_sidecar.errors import StoreUnavailable
 from parley_sidecar.stores import Stores
+from parley_sidecar.stores.protocol import Keep, Place, RoomRecord, Taken
 from parley_sidecar.stores.redis import RedisStore
 from tests.conftest import free_port
 from tests.sidecar.own_redis import own_redis
+from tests.sidecar.redis_servers import own_tls_redis
+
+PLACE = Place(limit_s=5)
+"""Where nothing is silent, the machine may be slow."""
 
 
 async def until_it_answers(store: RedisStore) -> None:
@@ -81,18 +85,96 @@ async def test_a_server_is_asked_until_it_is_one(tmp_path: Path) -> None:
         await store.aclose()
 
 
-async def test_a_server_that_refuses_is_not_taken_for_gone(tmp_path: Path) -> None:
-    """A full one takes no writes and goes on answering reads."""
+async def test_a_server_that_came_back_empty_is_used_as_it_is(tmp_path: Path) -> None:
+    """What it held is gone; scripts reach it anew, and nothing of ours needs a restart."""
     with own_redis(tmp_path) as server:
-        store = RedisStore(server.url)
-        await until_it_answers(store)
+        store = RedisStore(server.url, "", PLACE)
         await store.set(b"key", b"value", 60)
-        server.say("config", "set", "maxmemory", "1")
-        with pytest.raises(StoreUnavailable, match="refused"):
-            await store.set(b"key", b"other", 60)
+        await store.take(b"flight", b"before", 60)
+        await store.open_room(b"room", b"meta", 60)
+        server.send(signal.SIGKILL)
+        with pytest.raises(StoreUnavailable):
+            await store.ping()
+        server.start()
+        await until_it_answers(store)
+
+        assert await store.get(b"key") is None
+        assert Taken(holder=b"after") == await store.take(b"flight", b"after", 60)
+        assert await store.read_room(b"room") is None
+        assert RoomRecord(b"new") == await store.open_room(b"room", b"new", 60)
+        await store.aclose()
+
+
+async def test_a_watch_survives_a_restart(tmp_path: Path) -> None:
+    """It is told that messages may have been lost, and hears those that are sent afterwards."""
+    with own_redis(tmp_path) as server:
+        store = RedisStore(server.url, "", PLACE)
+        async with store.watch(b"key") as watch:
+            server.send(signal.SIGKILL)
+            lost = await watch.next(30)
+            server.start()
+            await until_it_answers(store)
+            heard = [await watch.next(0.1)]
+            while b"message" not in heard:
+                await store.publish(b"key", b"message")
+                heard.append(await watch.next(0.1))
+        await store.aclose()
+
+    assert b"" == lost
+    assert {b"", b"message", None} >= set(heard)
+
+
+async def test_a_full_server_refuses_writes_and_is_not_taken_for_gone(tmp_path: Path) -> None:
+    """Reads go on, of rooms too, and no write is done by half."""
+    with own_redis(tmp_path) as server:
+        store = RedisStore(server.url, "", PLACE)
+        await store.set(b"key", b"value", 60)
+        await store.open_room(b"room", b"meta", 60)
+        await store.take(b"room/turn", b"token", 60)
+        server.fill()
+        for write in (
+            store.set(b"key", b"other", 60),
+            store.take(b"flight", b"token", 60),
+            store.open_room(b"other", b"meta", 60),
+            store.append(b"room", b"token", 0, b"turn", Keep(60, 10)),
+        ):
+            with pytest.raises(StoreUnavailable, match="refused"):
+                await write
 
         assert store.is_up
         assert b"value" == await store.get(b"key")
+        assert RoomRecord(b"meta") == await store.read_room(b"room")
+        await store.aclose()
+
+
+async def test_a_right_that_is_missing_is_a_refusal(tmp_path: Path) -> None:
+    """The server is there, and what is permitted goes on."""
+    with own_redis(tmp_path) as server:
+        server.say("acl", "setuser", "default", "-psetex")
+        store = RedisStore(server.url, "", PLACE)
+        with pytest.raises(StoreUnavailable, match="refused"):
+            await store.set(b"key", b"value", 60)
+
+        assert store.is_up
+        assert await store.get(b"key") is None
+        await store.aclose()
+
+
+async def test_what_speaks_no_redis_counts_as_gone() -> None:
+    """Whatever it answers."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as impostor:
+        store = RedisStore(f"redis://127.0.0.1:{impostor.sockets[0].getsockname()[1]}", "", PLACE)
+        with pytest.raises(StoreUnavailable):
+            await store.ping()
+
+        assert not store.is_up
         await store.aclose()
 
 
@@ -110,23 +192,18 @@ async def test_a_wrong_password_is_said_without_it(tmp_path: Path, caplog: pytes
 
 
 async def test_tls_is_verified_by_the_given_authority(tmp_path: Path) -> None:
-    """With its authority a rediss:// server is used; with another one it is not reached."""
-    for name in ("ours", "other"):
-        Authority(tmp_path / name).create()
-    ours = tmp_path / "ours"
-    Authority(ours).issue("redis", "/CN=redis", ["127.0.0.1"])
-    port = free_port()
-    certificates = ("--tls-cert-file", f"{ours}/redis.crt", "--tls-key-file", f"{ours}/redis.key")
-    listening = ("--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no", "--tls-ca-cert-file")
-    with own_redis(tmp_path, *certificates, *listening, f"{ours}/ca.crt", port=port):
-        trusting = RedisStore(f"rediss://127.0.0.1:{port}", (ours / "ca.crt").read_text())
+    """With its authority a rediss:// server is used; with another one, or the system's, it is not reached."""
+    with own_tls_redis(tmp_path) as server:
+        trusting = RedisStore(server.url, server.ca_pem)
         await until_it_answers(trusting)
-        distrusting = RedisStore(f"rediss://127.0.0.1:{port}", (tmp_path / "other/ca.crt").read_text())
-        with pytest.raises(StoreUnavailable):
-            await distrusting.ping()
+        for pem in (server.other_ca_pem, ""):
+            distrusting = RedisStore(server.url, pem, PLACE)
+            with pytest.raises(StoreUnavailable):
+                await distrusting.ping()
+            assert not distrusting.is_up
+            await distrusting.aclose()
 
         await trusting.aclose()
-        await distrusting.aclose()
 
 
 async def test_closing_ends_the_probe() -> None:
@@ -148,7 +225,7 @@ async def test_what_runs_on_a_replaced_store_ends_there(redis_url: str) -> None:
     assert former
     running = asyncio.create_task(former.set(b"key", b"value", 60))
     await asyncio.sleep(0)
-    await stores.use(StoreSection(url=redis_url, version="2"))
+    await stores.use(StoreSection(url=redis_url.replace("127.0.0.1", "localhost"), version="2"))
     await running
 
     assert stores.shared

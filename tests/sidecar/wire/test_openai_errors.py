@@ -13,6 +13,7 @@ from parley_sidecar.errors import (
     PathNotFound,
     ProviderRefused,
     RateLimited,
+    RoomLost,
     Unauthorized,
 )
 from parley_sidecar.wire import openai_errors
@@ -76,8 +77,12 @@ def test_clients_are_told_how_long_to_wait() -> None:
     assert (b"1", b"250", None) == (told[b"retry-after"], told[b"retry-after-ms"], told.get(b"x-should-retry"))
 
 
-def test_clients_are_told_when_a_retry_cannot_help() -> None:
-    """An error that stays the same is not worth the retries that clients make by themselves."""
-    told = dict(openai_errors.headers(ProviderRefused("it says no")))
+@pytest.mark.parametrize("error", [ProviderRefused("it says no"), RoomLost("erased")])
+def test_clients_are_told_when_a_retry_cannot_help(error: ParleyError) -> None:
+    """An error that stays the same is not worth the retries that clients make by themselves.
+
+    Nor is a room made anew that somebody erased.
+    """
+    told = dict(openai_errors.headers(error))
 
     assert (b"false", None) == (told[b"x-should-retry"], told.get(b"retry-after"))
