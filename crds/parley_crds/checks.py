@@ -12,6 +12,8 @@ from importlib.resources import files
 from typing import Any
 
 from parley_crds import durations
+from parley_crds.addresses import is_in_the_open, is_no_network, is_web_root
+from parley_crds.patterns import bounds_of
 from parley_crds.resource import ConversationComponent, MetadataItem
 
 
@@ -79,20 +81,6 @@ def setting_is_malformed(resource: ConversationComponent) -> Problem | None:
     return None
 
 
-def feature_is_not_built(resource: ConversationComponent) -> Problem | None:
-    """Make sure that nothing is asked for that this version would silently leave undone."""
-    spec = resource.spec
-    asked = {
-        "spec.privacy.mode": spec.privacy.mode != "off",
-        "spec.privacy.answers": spec.privacy.answers != "off",
-        "spec.context.ttl": spec.context.ttl is not None,
-    }
-    names = [name for name, wanted in asked.items() if wanted]
-    if not names:
-        return None
-    return Problem("NotSupported", f"this version of Parley does not have {', '.join(names)} yet: leave it out")
-
-
 def fallback_is_itself(resource: ConversationComponent) -> Problem | None:
     """Make sure that a component does not turn to itself when it cannot answer."""
     if resource.name not in resource.spec.resilience.fallback:
@@ -128,6 +116,61 @@ def limit_is_never_reached(resource: ConversationComponent) -> Problem | None:
     return Problem("LimitNeverReached", sentence, blocks=False)
 
 
+def pattern_is_malformed(resource: ConversationComponent) -> Problem | None:
+    """Make sure that the user's own patterns can be used, and cost little whatever the text is."""
+    try:
+        bounds_of(resource.spec.privacy.patterns)
+    except ValueError as error:
+        return Problem("MalformedPattern", f"spec.privacy.patterns: {error}")
+    return None
+
+
+def allowance_is_malformed(resource: ConversationComponent) -> Problem | None:
+    """Make sure that what looks like a network is one, and that a domain is written as one."""
+    for place, entry in enumerate(resource.spec.privacy.allow):
+        if entry.strip().startswith(("@", "*")):
+            sentence = "a domain is written as example.com, which also holds what is below it"
+        elif is_no_network(entry.strip()):
+            sentence = "not a network, or one with bits behind its prefix"
+        else:
+            continue
+        return Problem("MalformedAllowance", f"spec.privacy.allow[{place}]: {sentence}")
+    return None
+
+
+def recognizer_is_malformed(resource: ConversationComponent) -> Problem | None:
+    """Make sure that the recognizer can be asked, and that nothing secret stands in its address."""
+    recognizer = resource.spec.privacy.recognizer
+    if recognizer is None:
+        return None
+    if not is_web_root(recognizer.url):
+        sentence = "must be an http:// or https:// URL with a host and without credentials or query"
+        return Problem("MalformedRecognizer", f"spec.privacy.recognizer.url {sentence}")
+    if durations.seconds(recognizer.timeout) <= 0:
+        return Problem("ZeroTimeout", "with spec.privacy.recognizer.timeout of 0 nothing could be answered")
+    return None
+
+
+def recognizer_is_unprotected(resource: ConversationComponent) -> Problem | None:
+    """Warn about texts that would travel to the recognizer in the open."""
+    recognizer = resource.spec.privacy.recognizer
+    if recognizer is None or not is_web_root(recognizer.url) or not is_in_the_open(recognizer.url):
+        return None
+    sentence = "spec.privacy.recognizer.url is not https: texts travel to it unencrypted, with all that is in them"
+    return Problem("UnprotectedRecognizer", sentence, blocks=False)
+
+
+def privacy_is_off(resource: ConversationComponent) -> Problem | None:
+    """Warn about settings of privacy that only a request with a flag of its own would use."""
+    privacy = resource.spec.privacy
+    given = [name for name in ("types", "allow", "patterns", "recognizer") if getattr(privacy, name)]
+    if not given or privacy.mode != "off" or privacy.answers != "off":
+        return None
+    names = ", ".join(f"spec.privacy.{name}" for name in given)
+    sentence = f"with spec.privacy.mode off, {names} count only for requests that ask for it with a flag"
+    return Problem("PrivacyIsOff", sentence, blocks=False)
+
+
 def setting_is_unknown(resource: ConversationComponent) -> Problem | None:
     """Warn about a setting that the provider does not know, such as a misspelt one."""
     schema = settings_schemas().get(resource.spec.type, {})
@@ -144,11 +187,15 @@ CHECKS: tuple[Check, ...] = (
     setting_is_repeated,
     setting_is_missing,
     setting_is_malformed,
-    feature_is_not_built,
+    pattern_is_malformed,
+    allowance_is_malformed,
+    recognizer_is_malformed,
     fallback_is_itself,
     fallback_is_repeated,
     timeout_is_zero,
     limit_is_never_reached,
+    recognizer_is_unprotected,
+    privacy_is_off,
     setting_is_unknown,
 )
 

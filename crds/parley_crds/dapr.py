@@ -11,10 +11,14 @@ TYPED_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
     "cachettl": ("cache", "ttl"),  # Dapr's alias
     "cachemaxttl": ("cache", "maxTTL"),
     "cachescope": ("cache", "scope"),
+    "cachetoolcalls": ("cache", "toolCalls"),
     "piimode": ("privacy", "mode"),
     "piianswers": ("privacy", "answers"),
+    "piitypes": ("privacy", "types"),
+    "piiallow": ("privacy", "allow"),
     "contextttl": ("context", "ttl"),
     "contextmaxmessages": ("context", "maxMessages"),
+    "contextmaxtokens": ("context", "maxTokens"),
     "timeout": ("resilience", "timeout"),
     "attempttimeout": ("resilience", "attemptTimeout"),
     "idletimeout": ("resilience", "idleTimeout"),
@@ -27,8 +31,8 @@ TYPED_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
     "allowoverrides": ("overrides", "allow"),
 }
 """Lower-case metadata name: section and field of `spec`."""
-_NUMBERS: Final = {"maxMessages", "retries", "breakerFaults", "concurrency"}
-_LISTS: Final = {"fallback", "allow"}
+_NUMBERS: Final = {"maxMessages", "maxTokens", "retries", "breakerFaults", "concurrency"}
+_LISTS: Final = {"fallback", "allow", "types"}
 
 
 def lifted(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,9 @@ PEER_AUDIENCE: Final = "parley-peer"
 
 CONVERSE_ALPHA1: Final = "/v1.0-alpha1/conversation/{name}/converse"
 CONVERSE_ALPHA2: Final = "/v1.0-alpha2/conversation/{name}/converse"
+ROOM: Final = "/v1.0-alpha1/conversation/{name}/contexts/{id}"
+"""A chat room: to be read and erased."""
+CACHE_PURGE: Final = "/v1.0-alpha1/conversation/{name}/cache/purge"
 
 API_TOKEN_HEADER: Final = "dapr-api-token"  # noqa: S105 - a header's name
 API_TOKEN_VARIABLE: Final = "DAPR_API_TOKEN"  # noqa: S105 - a variable's name

@@ -82,6 +82,40 @@ class Cache(Strict):
     scope: Literal["namespace", "application"] = Field(
         "namespace", description="Who shares answers: all applications of the namespace, or each its own."
     )
+    tool_calls: bool = Field(False, description="Keep answers that ask for tools, too.")
+
+
+PersonalDataType = Literal[
+    "STREET_ADDRESS", "CREDIT_CARD", "PHONE_NUMBER", "EMAIL_ADDRESS", "IP", "ZIP_CODE", "PO_BOX", "US_SSN", "ISBN",
+    "MAC_ADDRESS", "IBAN", "NATIONAL_ID", "CRYPTO_WALLET", "SECRET", "DATE_OF_BIRTH",
+]  # fmt: skip
+"""What is found without a recognizer. Source: the tokens of aavaz-ai/pii-scrubber, which are Dapr's eleven; ours."""
+TypeName = Annotated[str, StringConstraints(pattern="^[A-Z]+(_[A-Z]+)*$", max_length=32)]
+
+
+class Pattern(Strict):
+    """Values of the user's own kind."""
+
+    type: TypeName = Field(description="The word of its token, such as EMPLOYEE_ID.")
+    regex: Annotated[str, StringConstraints(min_length=1, max_length=512)] = Field(
+        description="What they look like; if it has a group, the first one is the value."
+    )
+
+
+class Recognizer(Strict):
+    """A service that finds names and addresses in free text: Presidio's analyzer, or what speaks like it."""
+
+    url: Annotated[str, StringConstraints(pattern="^https?://.+", max_length=2048)] = Field(
+        description="Where it is; /analyze is added."
+    )
+    language: Annotated[str, StringConstraints(pattern="^[a-z]{2}(-[A-Za-z]+)?$", max_length=16)] = Field(
+        "en", description="The language of the texts."
+    )
+    entities: Annotated[list[TypeName], Field(min_length=1, max_length=32)] = Field(
+        ["PERSON", "LOCATION"], description="What it is asked for."
+    )
+    min_score: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="How sure it must be.")
+    timeout: Duration = Field("2s", description="How long it may take; then the request fails.")
 
 
 class Privacy(Strict):
@@ -91,6 +125,16 @@ class Privacy(Strict):
         "off", description="Leave it, replace it for good, replace it and put it back into the answer, or refuse it."
     )
     answers: Literal["off", "mask"] = Field("off", description="Replace personal data in the provider's answers.")
+    types: Annotated[list[PersonalDataType], Field(max_length=32)] = Field(
+        [], description="What counts as personal data; everything that is known unless given."
+    )
+    allow: Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=253)]], Field(max_length=256)] = (
+        Field([], description="What stays as it is: values, domains (example.com) and networks (10.0.0.0/8).")
+    )
+    patterns: Annotated[list[Pattern], Field(max_length=16)] = Field(
+        [], description="Personal data of the user's own kinds."
+    )
+    recognizer: Recognizer | None = Field(None, description="A service that finds names as well; none unless given.")
 
 
 class Context(Strict):
@@ -98,7 +142,11 @@ class Context(Strict):
 
     ttl: Duration | None = Field(None, description="How long after its last turn a history is kept; none without it.")
     max_messages: Annotated[int, Field(ge=1, le=10000)] | None = Field(
-        None, description="The number of stored messages that are sent along, newest first."
+        None,
+        description="The number of stored messages that are kept and sent along, the newest ones; 100 unless given.",
+    )
+    max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
+        None, description="About how many tokens of them are sent along; without a limit unless given."
     )
 
 

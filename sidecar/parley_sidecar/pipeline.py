@@ -21,9 +21,10 @@ from parley_sidecar.layers.fallback import FallbackLayer, Find
 from parley_sidecar.layers.limit import LimitLayer
 from parley_sidecar.layers.observe import ObserveLayer
 from parley_sidecar.layers.retry import Pace, RetryLayer, RetryPolicy
-from parley_sidecar.layers.scrub import ScrubLayer
+from parley_sidecar.layers.scrub import Hiding, ScrubLayer
 from parley_sidecar.metrics import Metrics
 from parley_sidecar.model import Answer, Converse, ConverseRequest, Layer
+from parley_sidecar.pii.finder import Finder
 from parley_sidecar.stores import Stores
 
 
@@ -104,7 +105,8 @@ def _outer_layers(component: Component, surroundings: Surroundings, find: Find) 
     """THE ORDER, outermost first: what stands around a whole request. A layer that is not configured is left out."""
     metrics, resilience = surroundings.metrics.component(component.name), component.resilience
     yield lambda inner: ObserveLayer(inner, metrics)
-    yield lambda inner: ScrubLayer(inner, metrics.count_pii)
+    hiding = Hiding(component.privacy, Finder.of(component.privacy, surroundings.http))
+    yield lambda inner: ScrubLayer(inner, hiding, metrics.count_pii)
     yield lambda inner: CacheLayer(inner, component, surroundings.stores, surroundings.app_id)
     yield lambda inner: DeadlineLayer(inner, durations.seconds(resilience.timeout))
     if resilience.fallback:

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
+from parley_crds.addresses import is_web_root
 from parley_sidecar.errors import InvalidParameters
 from parley_sidecar.model import Overrides
 
@@ -39,20 +39,9 @@ def printable(key: str) -> str:
 
 def root(endpoint: str) -> str:
     """Return an endpoint without its last slash; raises ValueError for what is no URL of a web server."""
-    if not _is_web_url(endpoint):
+    if not is_web_root(endpoint):
         raise ValueError("must be an http:// or https:// URL with a host and without credentials or query")
     return endpoint.rstrip("/")
-
-
-def _is_web_url(text: str) -> bool:
-    if not text.isprintable() or " " in text or "?" in text or "#" in text:
-        return False
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.username is None and port != 0
 
 
 def headers_in(text: str) -> dict[str, str]:

@@ -29,8 +29,6 @@ def component(**spec: Any) -> ConversationComponent:
         ),
         ({"metadata": []}, "MissingSetting", "needs key"),
         ({"metadata": [KEY, {"name": "maxTokens", "value": "many"}]}, "MalformedSetting", "a whole number"),
-        ({"privacy": {"mode": "mask"}}, "NotSupported", "spec.privacy.mode"),
-        ({"context": {"ttl": "1h"}}, "NotSupported", "spec.context.ttl"),
         ({"resilience": {"fallback": ["b", "gpt"]}}, "FallbackToItself", "names gpt itself"),
         ({"resilience": {"fallback": ["b", "c", "b"]}}, "RepeatedFallback", "names b twice"),
         (
@@ -107,9 +105,9 @@ def test_resilience_has_no_problem() -> None:
 
 def test_all_faults_are_found_in_the_order_of_the_list() -> None:
     """One fault does not hide the next, and the first one decides the condition's reason."""
-    problems = check(component(version="v2", metadata=[], privacy={"mode": "mask"}))
+    problems = check(component(version="v2", metadata=[], resilience={"timeout": 0}))
 
-    assert ["UnknownVersion", "MissingSetting", "NotSupported"] == [problem.reason for problem in problems]
+    assert ["UnknownVersion", "MissingSetting", "ZeroTimeout"] == [problem.reason for problem in problems]
     assert problems[0] == blocking(problems)
 
 

@@ -1,17 +1,13 @@
 """IBANs: country, length and check digits, or the right length after the word."""
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from parley_sidecar.pii.check_digits import mod97
 from parley_sidecar.pii.kinds import Span
 from parley_sidecar.pii.view import View
 
-_CHECK: Final = re.compile(r"[0-9](?<=[A-Za-z][A-Za-z .-][0-9])[0-9](?=[ .-]?[A-Za-z0-9])")
-_COUNTRY: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[ .-]?\Z")
-_COUNTRY_REACH: Final = 4
-_BETWEEN: Final = frozenset(" .-")
+_SEPARATOR: Final = re.compile("[ .-]")
 _LENGTHS: Final = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,
     "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27, "DK": 18, "DO": 28, "EE": 20, "EG": 29,
@@ -23,35 +19,27 @@ _LENGTHS: Final = {
     "SO": 23, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20, "YE": 30,
 }  # fmt: skip
 """Characters by country. Source: SWIFT's IBAN registry."""
+_SHAPES: Final = {
+    length: re.compile(rf"[A-Za-z0-9](?:[ .-]?[A-Za-z0-9]){{{length - 1}}}") for length in set(_LENGTHS.values())
+}
 _WORD_REACH: Final = 32
 
 
-def ibans(view: View) -> Iterator[Span]:
-    """Return the IBANs, printed in groups or not."""
+def iban(view: View, start: int) -> Span | None:
+    """Return the IBAN that begins there with two letters, printed in groups or not."""
     text = view.text
-    for check in _CHECK.finditer(text):
-        country = _COUNTRY.search(text, max(0, check.start() - _COUNTRY_REACH), check.start())
-        length = _LENGTHS.get(country.group()[:2].upper()) if country else None
-        if country is None or length is None:
-            continue
-        start = country.start()
-        end, account = _taken(text, start, length)
-        if len(account) != length or (text[end : end + 1].isalnum() and text[end].isascii()):
-            continue
-        if mod97(account) or "iban" in view.lower[max(0, start - _WORD_REACH) : start]:
-            yield Span(start, end, "IBAN")
+    length = _LENGTHS.get(text[start : start + 2].upper())
+    if length is None:
+        return None
+    end, account = _taken(text, start, length)
+    if len(account) != length or (text[end : end + 1].isalnum() and text[end].isascii()):
+        return None
+    if mod97(account) or "iban" in view.lower[max(0, start - _WORD_REACH) : start]:
+        return Span(start, end, "IBAN")
+    return None
 
 
 def _taken(text: str, start: int, length: int) -> tuple[int, str]:
     """Return where so many letters and digits end, and what they are without what separates them."""
-    characters: list[str] = []
-    end = start
-    for end in range(start, min(len(text), start + 2 * length)):
-        character = text[end]
-        if character.isalnum() and character.isascii():
-            characters.append(character)
-            if len(characters) == length:
-                return end + 1, "".join(characters).upper()
-        elif character not in _BETWEEN or text[end - 1] in _BETWEEN:
-            break
-    return end, ""
+    found = _SHAPES[length].match(text, start)
+    return (found.end(), _SEPARATOR.sub("", found.group()).upper()) if found else (start, "")

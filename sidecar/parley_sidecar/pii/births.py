@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from parley_sidecar.pii.foreign_words import foreign_words
 from parley_sidecar.pii.kinds import Span
 from parley_sidecar.pii.view import View
 
@@ -16,30 +17,14 @@ _WORDS: Final = frozenset(
     sünniaeg sünnikuupäev doğum doğumlu doğdum γεννήθηκα γεννήθηκε γέννησης γεννημένος जन्म जन्मतिथि ميلاد الميلاد المولود ولدت
     تولد לידה נולד נולדה נולדתי sinh lahir kelahiran fæddur fædd fæðingardagur petsa kapanganakan alizaliwa kuzaliwa জন্ম""".split()
 )
-_GLUED: Final = (
-    "出生",
-    "生年月日",
-    "生まれ",
-    "誕生日",
-    "生日",
-    "생년월일",
-    "생일",
-    "출생",
-    "태어",
-    "เกิด",
-    "d.o.b",
-    "date_of_birth",
-    "dateofbirth",
-    "д.р.",
-    "г.р.",
-    "f. nac",
-    "f.nac",
-    "fecha nac",
-    "fec. nac",
-    "d. nasc",
-    "data nasc",
-    "dt. nasc",
-)
+_ABBREVIATED: Final = {
+    "nac": ("f. nac", "f.nac", "fecha nac", "fec. nac"),
+    "nasc": ("d. nasc", "data nasc", "dt. nasc"),
+    "b": ("d.o.b",),
+    "р": ("д.р.", "г.р."),
+}
+"""By one of their words."""
+_KEYS: Final = frozenset(_ABBREVIATED)
 _SHORT: Final = re.compile(r"[\W_]?(?:b|ur|nar|szül)\. ?(?=[0-9]|[A-Z][a-z])")
 _SHORT_WORDS: Final = frozenset({"b", "ur", "nar", "szül"})
 _MONTH: Final = r"[^\W\d_]{3,12}\.?"
@@ -72,11 +57,16 @@ def births(view: View) -> Iterator[Span]:
     """Return the dates of birth."""
     if not view.has_digits:
         return
-    for word in (*(view.words & _WORDS), *_GLUED):
+    abbreviated = [short for key in view.words & _KEYS for short in _ABBREVIATED[key]]
+    for word in (*(view.words & _WORDS), *abbreviated):
         at = view.lower.find(word)
         while at >= 0:
-            yield from _around(view, at, at + len(word))
-            at = view.lower.find(word, at + len(word))
+            following = view.lower.find(word, at + len(word))
+            yield from _around(view, at, at + len(word), following)
+            at = following
+    for start, end, said in foreign_words(view):
+        if said == "born":
+            yield from _around(view, start, end)
     for word in view.words & _SHORT_WORDS:
         at = view.lower.find(f"{word}.")
         while at >= 0:
@@ -86,10 +76,11 @@ def births(view: View) -> Iterator[Span]:
             at = view.lower.find(f"{word}.", at + 1)
 
 
-def _around(view: View, start: int, end: int) -> Iterator[Span]:
-    """Return the dates that begin close behind a word, or end right before it."""
+def _around(view: View, start: int, end: int, following: int = -1) -> Iterator[Span]:
+    """Return the dates that begin close behind a word and before the following one, or end right before the word."""
+    limit = min(len(view.text), end + _BEHIND) if following < 0 else min(following, end + _BEHIND)
     for pattern, text in ((_DATE, view.text), (_MONTH_FIRST, view.lower)):
-        found = pattern.search(text, end, min(len(text), end + _BEHIND))
+        found = pattern.search(text, end, limit)
         if found and found.start() - end <= _DISTANCE:
             yield Span(found.start(), found.end(), "DATE_OF_BIRTH")
         if _DIGIT.search(text, max(0, start - _NEAR), start):

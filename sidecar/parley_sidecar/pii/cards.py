@@ -66,11 +66,31 @@ def _is_table(run: Run, first: int, last: int) -> bool:
     """Say whether groups count up, as in a table, or are a decimal fraction."""
     if last == first:
         return False
-    if run.separator(first + 1) == "." and len(run.groups[first].digits) != _QUARTET:
+    if run.separators[first + 1] == "." and len(run.digits[first]) != _QUARTET:
         return True
-    numbers = [int(group.digits) for group in run.groups[first : last + 1]]
-    steps = [behind - before for before, behind in pairwise(numbers[:3])]
+    numbers = [int(digits) for digits in run.digits[first : last + 1][:3]]
+    steps = [behind - before for before, behind in pairwise(numbers)]
     return len(steps) > 1 and all(0 < step < _STEP for step in steps)
+
+
+def _lengths(run: Run, index: int) -> dict[int, int]:
+    """Return the numbers of digits that a card may have here, and the last group of each; separators are all alike."""
+    lengths: dict[int, int] = {}
+    if sum(map(len, run.digits[index : index + _MOST])) < _FEWEST:
+        return lengths
+    between, total = None, 0
+    for last in range(index, len(run.digits)):
+        total += len(run.digits[last])
+        if last > index:
+            separator = run.separators[last]
+            if separator != between and (between is not None or separator not in _SEPARATORS):
+                break
+            between = separator
+        if total > _MOST:
+            break
+        if total >= _FEWEST:
+            lengths[total] = last
+    return lengths
 
 
 def _by_use(length: tuple[int, int]) -> int:
@@ -79,16 +99,16 @@ def _by_use(length: tuple[int, int]) -> int:
 
 def card(run: Run, index: int) -> Span | None:
     """Read a card's number."""
-    lengths: dict[int, int] = {}
-    for last, total in run.totals(index, _MOST):
-        if last > index and (run.separator(last) not in _SEPARATORS or run.separator(last) != run.separator(index + 1)):
-            break
-        if total >= _FEWEST:
-            lengths[total] = last
-    for _, last in sorted(lengths.items(), key=_by_use):
+    first = run.digits[index]
+    if run.label != "card" and len(first) > 1 and not _BY_TWO[first[:2]]:
+        return None
+    lengths = _lengths(run, index)
+    if not lengths:
+        return None
+    for _, last in sorted(lengths.items(), key=_by_use) if len(lengths) > 1 else lengths.items():
         if is_card(run.joined(index, last), grouped=last > index) and not _is_table(run, index, last):
-            return Span(run.groups[index].start, run.groups[last].end, "CREDIT_CARD")
-    if lengths and run.label == "card":
+            return Span(run.starts[index], run.ends[last], "CREDIT_CARD")
+    if run.label == "card":
         _, longest = min(lengths.items(), key=_by_use)
-        return Span(run.groups[index].start, run.groups[longest].end, "CREDIT_CARD")
+        return Span(run.starts[index], run.ends[longest], "CREDIT_CARD")
     return None

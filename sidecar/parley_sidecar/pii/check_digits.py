@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from operator import mul
 from typing import Final
 
 _VERHOEFF_D: Final = (
@@ -15,6 +16,8 @@ _VERHOEFF_P: Final = (
     (8, 9, 1, 6, 0, 4, 3, 5, 2, 7), (9, 4, 5, 3, 1, 2, 6, 8, 7, 0), (4, 2, 8, 6, 5, 7, 3, 9, 0, 1),
     (2, 7, 9, 3, 8, 0, 6, 4, 1, 5), (7, 0, 4, 6, 9, 1, 3, 2, 5, 8),
 )  # fmt: skip
+_DOUBLED: Final = str.maketrans("0123456789", "0246813579")
+"""Each digit to the sum of the digits of its double."""
 _NUMBERED: Final = {ord("A") + place: str(place + 10) for place in range(26)}
 _BASE58: Final = {c: n for n, c in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")}
 _RIPPLE: Final = {c: n for n, c in enumerate("rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz")}
@@ -22,11 +25,7 @@ _RIPPLE: Final = {c: n for n, c in enumerate("rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2
 
 def luhn(digits: str) -> bool:
     """Say whether the last digit is right. Source: ISO/IEC 7812-1, annex B."""
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) << (place & 1)
-        total += value - 9 if value > 9 else value  # noqa: PLR2004 - a digit
-    return total % 10 == 0
+    return (sum(map(int, digits[-1::-2])) + sum(map(int, digits[-2::-2].translate(_DOUBLED)))) % 10 == 0
 
 
 def mod97(account: str) -> bool:
@@ -44,7 +43,7 @@ def verhoeff(digits: str) -> bool:
 
 def weighted(digits: str, weights: Iterable[int]) -> int:
     """Return the sum of each digit times its weight."""
-    return sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=False))
+    return sum(map(mul, map(int, digits), weights))
 
 
 def base58_bytes(text: str, *, ripple: bool = False) -> bytes | None:

@@ -1,4 +1,4 @@
-"""National identity codes of letters and digits: by shape and check letter, or by their word."""
+"""National identity codes of letters and digits: by shape and check letter, or by their word. Used by `codes`."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -62,10 +62,6 @@ def _pension(code: str) -> bool:
     return 1 <= int(code[2:4]) <= 31 and 1 <= int(code[4:6]) <= 12  # noqa: PLR2004
 
 
-def _hetu(code: str) -> bool:
-    return _FINNISH[int(code[:6] + code[7:10]) % 31] == code[10]
-
-
 def _any(_code: str) -> bool:
     return True
 
@@ -90,17 +86,19 @@ SHAPES: Final[dict[int, tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...
     18: ((re.compile(r"[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[A-Z0-9][0-9]"), _dated(4)),),  # Mexico, CURP
 }
 """By length. A code with check letters or a date is one without any word."""
-_CODE: Final = re.compile(r"[A-Z0-9](?<![A-Za-z0-9_][A-Z0-9])[A-Z0-9]{8,17}(?![A-Za-z0-9_])")
-_LETTERS_FIRST: Final = re.compile(
-    r"[A-Z](?<![A-Za-z0-9][A-Z])(?:[A-Z] ?[0-9]{2} [0-9]{2} [0-9]{2} ?[A-D]|[A-Z]?[0-9]{6} ?\([0-9A]\)"
-    r"|(?<=[XYZ])-[0-9]{7}-[A-Z])(?![A-Za-z0-9])"
-)
-"""A NINO in groups, Hong Kong's identity card, an NIE with dashes."""
-_DIGITS_FIRST: Final = re.compile(
-    r"[0-9](?<![A-Za-z0-9][0-9])(?:(?P<hetu>[0-9]{5}[-+A-FU-Y][0-9]{3}[0-9A-Y])|[0-9]?(?:\.[0-9]{3}){2}-?[A-Zk]"
-    r"|[0-9]{7}-[A-Z])(?![A-Za-z0-9])"
-)
-"""Finland's code, and a DNI or RUT with its dots or dash."""
+_CODE: Final = bytes(
+    ord("A")
+    if chr(code).isdigit() or chr(code).isupper()
+    else ord("a")
+    if chr(code).islower() or chr(code) == "_"
+    else 32
+    for code in range(128)
+).ljust(256)
+"""A is what may be in a code, a what may not stand beside one."""
+_SHORTEST_CODE: Final = b"A" * min(SHAPES)
+_LONGEST_CODE: Final = max(SHAPES)
+_BESIDE: Final = frozenset({b"", b" "})
+_LETTERS: Final = re.compile(r"[A-Za-z]")
 _LABELLED: Final = re.compile(
     r"[A-Z0-9](?<![A-Za-z0-9][A-Z0-9])(?<![0-9A-Fa-f]{4}-[A-Z0-9])"  # not from the middle of a UUID
     r"(?=[A-Za-z]{0,4}[ -]?[A-Za-z]{0,2}[0-9]|[0-9]{0,12}[A-Za-z -])"
@@ -110,25 +108,37 @@ _LABELLED: Final = re.compile(
 _FEWEST_DIGITS: Final = 4
 _LONGEST: Final = 26
 _CAPITALS: Final = re.compile(r"[A-Z0-9]{8,12}")
-_LETTERS: Final = re.compile(r"[A-Za-z]")
 
 
-def identity_codes(view: View) -> Iterator[Span]:
-    """Return the codes."""
-    if not view.has_digits:
-        return
-    text = view.text
-    for found in _CODE.finditer(text):
-        code = found.group()
-        if any(shape.fullmatch(code) and check(code) for shape, check in SHAPES.get(len(code), ())):
-            yield Span(found.start(), found.end(), "NATIONAL_ID")
-    for found in _LETTERS_FIRST.finditer(text):
-        yield Span(found.start(), found.end(), "NATIONAL_ID")
-    for found in _DIGITS_FIRST.finditer(text):
-        if not found["hetu"] or _hetu(found.group()):
-            yield Span(found.start(), found.end(), "NATIONAL_ID")
-    for end in labels.places(view, "id"):
-        yield from _labelled(view, end)
+def labelled_codes(view: View) -> Iterator[Span]:
+    """Return the codes behind their word."""
+    if view.has_digits:
+        for end in labels.places(view, "id"):
+            yield from _labelled(view, end)
+
+
+def is_hetu(code: str) -> bool:
+    """Say whether the check letter of Finland's code is right."""
+    return _FINNISH[int(code[:6] + code[7:10]) % 31] == code[10]
+
+
+def shaped_codes(view: View) -> Iterator[Span]:
+    """Return the codes that have a shape that only codes have."""
+    shape = view.ascii.translate(_CODE)
+    at = shape.find(_SHORTEST_CODE)
+    while at >= 0:
+        block = shape[at : at + _LONGEST_CODE + 1]
+        end = at + len(block) - len(block.lstrip(b"A"))
+        if end - at in SHAPES and shape[at - 1 : at] in _BESIDE and shape[end : end + 1] in _BESIDE:
+            code = view.text[at:end]
+            if _is_shaped(code):
+                yield Span(at, end, "NATIONAL_ID")
+        at = shape.find(_SHORTEST_CODE, end)
+
+
+def _is_shaped(code: str) -> bool:
+    shapes = () if code.isalpha() or code.isdigit() else SHAPES[len(code)]
+    return any(shape.fullmatch(code) and check(code) for shape, check in shapes)
 
 
 def _labelled(view: View, end: int) -> Iterator[Span]:

@@ -1,12 +1,11 @@
 """The kinds of personal data, and where one was found. Used by every detector and by `replacing`."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Kind = Literal[
-    "STREET_ADDRESS", "CREDIT_CARD", "PHONE_NUMBER", "EMAIL_ADDRESS", "IP", "ZIP_CODE", "PO_BOX", "US_SSN", "ISBN",
-    "MAC_ADDRESS", "IBAN", "NATIONAL_ID", "CRYPTO_WALLET", "SECRET", "DATE_OF_BIRTH",
-]  # fmt: skip
-"""Dapr's eleven, spelled as its tokens are, then ours. Source: the tokens of aavaz-ai/pii-scrubber."""
+from parley_crds.resource import PersonalDataType
+
+Kind = PersonalDataType | str
+"""One of those that are found here, or a word of the user's own patterns or of a recognizer."""
 
 
 class Span(NamedTuple):

@@ -184,19 +184,3 @@ ABBREVIATIONS: Final[tuple[tuple[str, Label], ...]] = (
     ("p.k.", "id"), ("D.O.B.", "birth"),
 )  # fmt: skip
 """Letters with full stops between them."""
-
-IDEOGRAPHS: Final[tuple[tuple[str, Label], ...]] = (
-    ("电话", "phone"), ("電話", "phone"), ("手机", "phone"), ("手機", "phone"), ("携帯", "phone"), ("联系", "phone"),
-    ("電話番号", "phone"), ("电话号码", "phone"), ("手机号", "phone"), ("打给", "phone"),
-    ("聯絡", "phone"), ("전화", "phone"), ("휴대폰", "phone"), ("연락처", "phone"), ("핸드폰", "phone"),
-    ("拨打", "phone"), ("致电", "phone"), ("फोन", "phone"), ("फ़ोन", "phone"), ("मोबाइल", "phone"), ("कॉल", "phone"),
-    ("ফোন", "phone"), ("মোবাইল", "phone"), ("மொபைல்", "phone"), ("தொலைபேசி", "phone"), ("आधार", "id"), ("पैन", "id"),
-    ("पासपोर्ट", "id"), ("ת.ז", "id"), ('ת"ז', "id"), ("זהות", "id"), ("דרכון", "id"), ("कार्ड", "card"),
-    ("โทร", "phone"), ("เบอร์", "phone"), ("身份证", "id"), ("身份证号码", "id"), ("身份證號", "id"), ("身分證字號", "id"),
-    ("身分證", "id"), ("身份證", "id"), ("护照", "id"),
-    ("マイナンバー", "id"), ("個人番号", "id"), ("旅券", "id"), ("パスポート", "id"), ("주민", "id"), ("여권", "id"),
-    ("บัตรประชาชน", "id"), ("ประชาชน", "id"), ("卡号", "card"), ("信用卡", "card"), ("银行卡", "card"), ("カード", "card"),
-    ("카드", "card"), ("บัตรเครดิต", "card"), ("订单", "none"), ("注文", "none"), ("주문", "none"), ("邮编", "zip"),
-    ("郵便番号", "zip"),
-)  # fmt: skip
-"""Words of scripts that are written without spaces, or with endings glued on."""

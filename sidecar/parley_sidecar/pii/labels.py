@@ -5,36 +5,51 @@ The nearest word that means something decides; one such as "order" or "timestamp
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import compress
+from operator import itemgetter
 from typing import Final
 
-from parley_sidecar.pii.label_words import ABBREVIATIONS, CAPITALS, IDEOGRAPHS, PAIRS, STEMS, WORDS, Label
+from parley_sidecar.pii.foreign_words import foreign_words
+from parley_sidecar.pii.label_words import ABBREVIATIONS, CAPITALS, PAIRS, STEMS, WORDS, Label
 from parley_sidecar.pii.view import View
 
 REACH: Final = 42
 """How many characters before a value are read: a label, a verb and a little more."""
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _SECONDS: Final = frozenset(second for _, second in PAIRS)
-_TELLING: Final = (
-    frozenset(word for word, label in WORDS.items() if label != "none") | _SECONDS | {word.lower() for word in CAPITALS}
-)
+_FIRSTS: Final = {
+    second: {first: label for (first, other), label in PAIRS.items() if other == second} for second in _SECONDS
+}
+"""The words that give a second one its meaning."""
+_TELLING: Final = frozenset(word for word, label in WORDS.items() if label != "none")
+_ABBREVIATIONS: Final = {capitals.lower(): capitals for capitals in CAPITALS}
 _BEGINNING: Final = 4
+_SHORTEST_INFLECTED: Final = 5
 _BEGINNINGS: Final = {
-    beginning: tuple((stem, label) for stem, label in STEMS.items() if stem.startswith(beginning))
+    beginning: tuple(stem for stem in STEMS if stem.startswith(beginning))
     for beginning in {stem[:_BEGINNING] for stem in STEMS}
 }
 """The stems by their first letters."""
+_BEGIN: Final = itemgetter(slice(_BEGINNING))
 _NOTHING: Final = frozenset(word for word, label in WORDS.items() if label == "none")
-_IDEOGRAPHS: Final = dict(IDEOGRAPHS)
-_IDEOGRAPH: Final = re.compile("|".join(map(re.escape, sorted(_IDEOGRAPHS, key=len, reverse=True))))
-_PREVIOUS: Final = re.compile(r"([^\W\d_]+)[\W\d_]{0,3}\Z")
+_LABELS: Final = frozenset(WORDS.values())
+_ABBREVIATED: Final = re.compile(r"\.(?<=[A-Za-z]\.)(?:[A-Zk]\.|č|IVA)|\. č")
+"""What all of the abbreviations have in them."""
+_PREVIOUS: Final = re.compile(r"[\W\d_]{0,3}([^\W\d_]+)")
+"""The word before, read to the left."""
 _PREVIOUS_REACH: Final = 20
+_SHORTEST_GAP: Final = 3
+"""In fewer characters there is no word and what divides it from the next."""
 _AFTER: Final = re.compile(
     r"[\"'”]?\s{0,2}(?:\(|,? ?(?:is|was|are|as|ist|est|es|è) "
     r"(?:my|his|her|the|our|your|their|its|a|meine?|mon|ma|mi|la|el|il)?"
     r" ?)([^\W\d_]+)(?: ([^\W\d_]+))?"
 )
 """What follows a value and names it: "(mobile)", "is my number"."""
+_LEADS: Final = frozenset("\"'”(, \t\n\r")
+"""What it begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +63,15 @@ class Marks:
 
 def before(view: View, start: int) -> Label | None:
     """Return what the nearest telling word before `start` says; None if none does."""
-    marks = _marks(view)
-    index = bisect_right(marks.ends, start) - 1
-    if index < 0 or marks.ends[index] <= start - REACH:
+    return _before(view, marks(view), start)
+
+
+def _before(view: View, found: Marks, start: int) -> Label | None:
+    index = bisect_right(found.ends, start) - 1
+    if index < 0 or found.ends[index] <= start - REACH:
         return None
-    said = marks.labels[index]
-    return "none" if said != "none" and is_nothing(view, start, start - marks.ends[index]) else said
+    said, gap = found.labels[index], start - found.ends[index]
+    return "none" if said != "none" and gap >= _SHORTEST_GAP and is_nothing(view, start, gap) else said
 
 
 def is_nothing(view: View, start: int, reach: int) -> bool:
@@ -63,6 +81,8 @@ def is_nothing(view: View, start: int, reach: int) -> bool:
 
 def after(view: View, end: int) -> Label | None:
     """Return what the words right behind a value say it is."""
+    if view.lower[end : end + 1] not in _LEADS:
+        return None
     match = _AFTER.match(view.lower, end)
     if match is None:
         return None
@@ -74,18 +94,21 @@ def after(view: View, end: int) -> Label | None:
     )
 
 
-def around(view: View, start: int, end: int) -> Label | None:
-    """Return what the words before a value say, or else those behind it."""
-    return before(view, start) or after(view, end)
+def around(view: View, found: Marks, start: int, end: int) -> Label | None:
+    """Return what the words before a value say, or else those behind it; `found` are the view's `marks`."""
+    index = bisect_right(found.ends, start)
+    said = _before(view, found, start) if index and found.ends[index - 1] > start - REACH else None
+    return said or (after(view, end) if view.lower[end : end + 1] in _LEADS else None)
 
 
 def places(view: View, label: Label) -> list[int]:
     """Return where the words end that say `label`."""
-    marks = _marks(view)
-    return [end for end, said in zip(marks.ends, marks.labels, strict=True) if said == label]
+    found = marks(view)
+    return [end for end, said in zip(found.ends, found.labels, strict=True) if said == label]
 
 
-def _marks(view: View) -> Marks:
+def marks(view: View) -> Marks:
+    """Return the telling words of a view; found once for all that ask."""
     if not isinstance(view.marks, Marks):
         view.marks = _marked(view)
     return view.marks
@@ -93,47 +116,85 @@ def _marks(view: View) -> Marks:
 
 def _marked(view: View) -> Marks:
     found: dict[int, tuple[int, Label]] = {}
-    inflected = [word for word in view.words if word[:_BEGINNING] in _BEGINNINGS and _inflected(word)]
-    for word in (view.words & _TELLING).union(inflected):
-        at = view.lower.find(word)
-        while at >= 0:
-            end = at + len(word)
-            label = _label(view, word, at, end) if _is_word(view.text, at, end) else None
-            if label:
-                found[end] = (at, label)
-            at = view.lower.find(word, end)
-    for short, said in ABBREVIATIONS:
-        at = view.text.find(short)
-        while at >= 0:
-            if not view.text[at + len(short) : at + len(short) + 1].isalpha():
-                found[at + len(short)] = (at, said)
-            at = view.text.find(short, at + len(short))
-    if not view.text.isascii():
-        for sign in _IDEOGRAPH.finditer(view.text):
-            found[sign.end()] = (sign.start(), _IDEOGRAPHS[sign.group()])
+    for word in sorted(_told(view), key=len):
+        found.update(_said(view, word))
+    for word in view.words.intersection(_ABBREVIATIONS):
+        short = _ABBREVIATIONS[word]
+        for at in _places(view, word):
+            if view.text.startswith(short, at) and not view.text[at - 1 : at].isalpha():
+                found[at + len(short)] = (at, CAPITALS[short])
+    if _ABBREVIATED.search(view.text):
+        found.update(_abbreviated(view.text))
+    for start, end, said in foreign_words(view):
+        if said in _LABELS:
+            found[end] = (start, said)
     ends = sorted(found)
     return Marks(tuple(found[end][0] for end in ends), tuple(ends), tuple(found[end][1] for end in ends))
 
 
-def _label(view: View, word: str, start: int, end: int) -> Label | None:
-    """Return what a word says where it stands: with the word before it, or alone."""
-    paired = None
-    if word in _SECONDS:
-        previous = _PREVIOUS.search(view.lower, max(0, start - _PREVIOUS_REACH), start)
-        paired = PAIRS.get((previous.group(1), word)) if previous else None
-    alone = not view.text[start - 1 : start].isalpha()
-    return paired or (CAPITALS.get(view.text[start:end]) if alone else None) or WORDS.get(word) or _inflected(word)
+def _said(view: View, word: str) -> Iterator[tuple[int, tuple[int, Label]]]:
+    """Return where a word ends and begins, and what it says there: with the word before it, or alone."""
+    alone = WORDS.get(word) or _inflected(word)
+    firsts = _FIRSTS.get(word)
+    if firsts and view.words.isdisjoint(firsts):
+        firsts = None
+    for at in _places(view, word):
+        label = (_paired(view, firsts, at) if firsts else None) or alone
+        if label:
+            yield at + len(word), (at, label)
+
+
+def _told(view: View) -> set[str]:
+    """Return the words of a text that tell something, alone or behind another."""
+    words = view.words
+    beginning = compress(words, map(_BEGINNINGS.__contains__, map(_BEGIN, words)))
+    told = {
+        word
+        for word in beginning
+        if len(word) >= _SHORTEST_INFLECTED and word.startswith(_BEGINNINGS[word[:_BEGINNING]])
+    }
+    told.update(words & _TELLING, (word for word in words & _SECONDS if not words.isdisjoint(_FIRSTS[word])))
+    return told
+
+
+def _abbreviated(text: str) -> Iterator[tuple[int, tuple[int, Label]]]:
+    for short, said in ABBREVIATIONS:
+        at = text.find(short)
+        while at >= 0:
+            end = at + len(short)
+            if not text[end : end + 1].isalpha():
+                yield end, (at, said)
+            at = text.find(short, end)
+
+
+def _places(view: View, word: str) -> Iterator[int]:
+    """Return where a word begins that is no part of another; what a hump of camelCase divides are two."""
+    text, lower, length = view.text, view.lower, len(word)
+    at = lower.find(word)
+    while at >= 0:
+        end = at + length
+        begins = not at or not (before := text[at - 1]).isalnum() or (text[at].isupper() and before.islower())
+        if begins and (not text[end : end + 1].isalnum() or _ends(text, end)):
+            yield at
+        at = lower.find(word, end)
+
+
+def _ends(text: str, end: int) -> bool:
+    """Say whether a word ends here although a letter or digit follows: no hash goes on, or a hump begins."""
+    behind = text[end : end + 2]
+    if behind[0].isdigit():
+        return not behind[1:].isalnum() or behind[1:] > "f"
+    return not behind[0].isalpha() or (text[end - 1].islower() and behind[0].isupper())
+
+
+def _paired(view: View, firsts: dict[str, Label], start: int) -> Label | None:
+    """Return what a word says together with the word before it."""
+    previous = _PREVIOUS.match(view.lower[max(0, start - _PREVIOUS_REACH) : start][::-1])
+    return firsts.get(previous.group(1)[::-1]) if previous else None
 
 
 def _inflected(word: str) -> Label | None:
-    stems = _BEGINNINGS.get(word[:_BEGINNING], ())
-    return next((label for stem, label in stems if word.startswith(stem)), None)
-
-
-def _is_word(text: str, start: int, end: int) -> bool:
-    """Say whether no word goes on here: a hump of camelCase ends one; letters among a hash's digits are none."""
-    before, behind = text[start - 1 : start], text[end : end + 2]
-    if before.isdigit() or (behind[:1].isdigit() and behind[1:].isalnum() and not behind[1:] > "f"):
-        return False
-    begins = not before.isalpha() or (before.islower() and text[start].isupper())
-    return begins and (not behind[:1].isalpha() or (text[end - 1].islower() and behind[0].isupper()))
+    stems = _BEGINNINGS.get(word[:_BEGINNING])
+    if stems is None or not word.startswith(stems):
+        return None
+    return next(STEMS[stem] for stem in stems if word.startswith(stem))

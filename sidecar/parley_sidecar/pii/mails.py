@@ -12,13 +12,16 @@ _DOT_WORDS: Final = "dot|punkt|punto|point|ponto|kropka|nokta|точка"
 _SIGN: Final = re.compile(r"\s?[\[({<]?\s?@\s?[\])}>]?\s?")
 _SIGN_LEFT: Final = re.compile(r"\s?[\[({<]?\s?\Z")
 _SIGN_REACH: Final = 3
-_BRACKETED: Final = re.compile(rf"[\[({{<]\s?(?:{_AT_WORDS})\s?[\])}}>]\s?", re.IGNORECASE)
+_BRACKETED: Final = re.compile(rf"[\[({{<]\s?(?:{_AT_WORDS})\s?[\])}}>]\s?")
+_BRACKETED_SHAPE: Final = re.compile(rb"\[[-|]?[a|]{2,12}[-|]?\]")
+"""How that looks in a text's shape; begins with what can be skipped to."""
 _GATE: Final = frozenset(_AT_WORDS.split("|"))
 _DOT: Final = (
     rf"(?:\.|\s?[\[({{<]\s?(?:{_DOT_WORDS}|\.)\s?[\])}}>]\s?|\s(?:{_DOT_WORDS})\s|[_-]dot[_-]|\s\.\s|\s\.(?=[a-z]))"
 )
 _LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _DOMAIN: Final = re.compile(rf"{_LABEL}(?:{_DOT}{_LABEL}){{1,7}}", re.IGNORECASE)
+_TIGHT_DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{1,7}}")
 _LOCALHOST: Final = re.compile(r"localhost(?![\w.-])")
 _DOTS: Final = re.compile(_DOT, re.IGNORECASE)
 _LOCAL: Final = re.compile(
@@ -26,7 +29,8 @@ _LOCAL: Final = re.compile(
     rf"{{0,4}}[\w.+'~-]{{1,64}}\Z",
     re.IGNORECASE,
 )
-_TIGHT_LOCAL: Final = re.compile(r"[\w.+'~-]{1,64}\Z")
+_TIGHT_LOCAL: Final = re.compile(r"[\w.+'~-]{1,64}")
+"""Read from the @ on to the left."""
 _LOCAL_REACH: Final = 96
 _TOP_LEVEL: Final = frozenset(
     """com org net edu gov mil int info biz name pro aero coop museum jobs mobi travel tel cat asia post xyz online site
@@ -65,6 +69,9 @@ def _signs(view: View) -> Iterator[tuple[int, int]]:
     text = view.text
     at = text.find("@")
     while at >= 0:
+        if text.startswith("@", at + 1):  # of several only the last may be one
+            at += 1
+            continue
         left = _SIGN_LEFT.search(text, max(0, at - _SIGN_REACH), at)
         start = left.start() if left else at
         sign = _SIGN.match(text, start)
@@ -76,9 +83,10 @@ def _signs(view: View) -> Iterator[tuple[int, int]]:
             yield at, at + len(word) + 2
             at = view.lower.find(f" {word} ", at + 1)
     if not view.words.isdisjoint(_GATE):
-        for found in _BRACKETED.finditer(text):
-            spaced = found.start() > 0 and text[found.start() - 1] == " "
-            yield found.start() - spaced, found.end()
+        for shape in _BRACKETED_SHAPE.finditer(view.shape):
+            found = _BRACKETED.match(view.lower, shape.start())
+            if found:
+                yield found.start() - (text[found.start() - 1 : found.start()] == " "), found.end()
 
 
 def _address(view: View, left: int, right: int, floor: int) -> Span | None:
@@ -87,8 +95,9 @@ def _address(view: View, left: int, right: int, floor: int) -> Span | None:
     end = _domain_end(text, right, spelled=spelled)
     if end is None:
         return None
-    local = (_LOCAL if spelled else _TIGHT_LOCAL).search(text[max(floor, left - _LOCAL_REACH) : left])
-    name = local.group().lstrip(".'+~-") if local else ""
+    before = text[max(floor, left - _LOCAL_REACH) : left]
+    local = _LOCAL.search(before) if spelled else _TIGHT_LOCAL.match(before[::-1])
+    name = (local.group() if spelled else local.group()[::-1]).lstrip(".'+~-") if local else ""
     start = left - len(name)
     if not name or _is_user_of_link(text, start, end, name) or text[end : end + 1] == "(":
         return None
@@ -103,6 +112,9 @@ def _domain_end(text: str, start: int, *, spelled: bool) -> int | None:
     local = _LOCALHOST.match(text, start)
     if local and not spelled:
         return local.end()
+    tight = None if spelled else _TIGHT_DOMAIN.match(text, start)
+    if tight and _is_top_level(tight.group().rpartition(".")[2].lower()) and not _DOTS.match(text, tight.end()):
+        return tight.end()
     found = _DOMAIN.match(text, start)
     if found is None:
         return None

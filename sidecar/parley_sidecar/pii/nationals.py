@@ -114,33 +114,41 @@ def _thirteen(digits: str) -> bool:
 
 
 _END: Final = r"(?![0-9A-Za-z]|[-.][0-9])"
-SHAPES: Final[tuple[tuple[str, Check], ...]] = (
-    (r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}", _any),  # Brazil, CPF
-    (r"[0-9]{2}\.[0-9]{3}\.[0-9]{3}/[0-9]{4}-[0-9]{2}", _any),  # Brazil, CNPJ
-    (r"756\.?[0-9]{4}\.?[0-9]{4}\.?[0-9]{2}", _any),  # Switzerland, AHV
-    (r"[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}", _any),  # Belgium
-    (r"[0-9]{6}-[1-8][0-9]{6}", _year_first),  # Korea
-    (r"[0-9]{6}[-+][0-9]{4}", _either),  # Sweden, Denmark
-    (r"(?:19|20)[0-9]{6}[-+][0-9]{4}", lambda digits: _either(digits[2:])),  # Sweden, with its century
-    (r"[0-9]{6}-[0-9]{5}", _day_first),  # Latvia
-    (r"[0-9]{6} ?/ ?[0-9]{3,4}", _either),  # Czechia, Slovakia
-    (r"[0-9]{3}-[0-9]{3}-[0-9]{3}[ -][0-9]{2}", _any),  # Russia, SNILS
-    (r"[0-9]-[0-9]{4}-[0-9]{5}-[0-9]{2}-[0-9]", _any),  # Thailand
-    (r"(?:2[03467]|3[034])-[0-9]{8}-[0-9]", _any),  # Argentina, CUIT
-    (r"[0-9]{1,2}\.[0-9]{3}\.[0-9]{3}-[0-9kK]", _any),  # Chile
-    (r"[1-7][0-9]{4}-[0-9]{7}-[0-9]", _any),  # Pakistan
-    (r"[0-9]{6}-[0-9]{2}-[0-9]{4}", _year_first),  # Malaysia
-    (r"[0-9]{3}-[0-9]{4}-[0-9]{7}-[0-9]", _any),  # United Arab Emirates
-    (r"[1278] [0-9]{2} (?:0[1-9]|1[0-2]|[2-9][0-9]) [0-9]{2} [0-9]{3} [0-9]{3}(?: [0-9]{2})?", _any),  # France
-    (r"[12][0-9]{2}(?:0[1-9]|1[0-2]|[2-9][0-9])[0-9]{10}", _french),
-    (r"[1-9][0-9]{5}(?:19|20)[0-9]{9}[0-9Xx]", lambda digits: _chinese(digits.upper())),  # China
-    (r"[2-9][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}(?! ?[0-9A-F]{4}(?![0-9A-Za-z]))", verhoeff),  # India, Aadhaar
-    (r"[0-9]{11}", _eleven),
-    (r"[0-9]{6} [0-9]{5}", _norwegian),
-    (r"[0-9]{13}", _thirteen),
+SHAPES: Final[tuple[tuple[tuple[int, ...], str, Check], ...]] = (
+    ((3,), r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}", _any),  # Brazil, CPF
+    ((2,), r"[0-9]{2}\.[0-9]{3}\.[0-9]{3}/[0-9]{4}-[0-9]{2}", _any),  # Brazil, CNPJ
+    ((3, 7, 11, 13), r"756\.?[0-9]{4}\.?[0-9]{4}\.?[0-9]{2}", _any),  # Switzerland, AHV
+    ((2,), r"[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}", _any),  # Belgium
+    ((6,), r"[0-9]{6}-[1-8][0-9]{6}", _year_first),  # Korea
+    ((6,), r"[0-9]{6}[-+][0-9]{4}", _either),  # Sweden, Denmark
+    ((8,), r"(?:19|20)[0-9]{6}[-+][0-9]{4}", lambda digits: _either(digits[2:])),  # Sweden, with its century
+    ((6,), r"[0-9]{6}-[0-9]{5}", _day_first),  # Latvia
+    ((6, 9, 10), r"[0-9]{6} ?/ ?[0-9]{3,4}", _either),  # Czechia, Slovakia
+    ((3,), r"[0-9]{3}-[0-9]{3}-[0-9]{3}[ -][0-9]{2}", _any),  # Russia, SNILS
+    ((1,), r"[0-9]-[0-9]{4}-[0-9]{5}-[0-9]{2}-[0-9]", _any),  # Thailand
+    ((2,), r"(?:2[03467]|3[034])-[0-9]{8}-[0-9]", _any),  # Argentina, CUIT
+    ((1, 2), r"[0-9]{1,2}\.[0-9]{3}\.[0-9]{3}-[0-9kK]", _any),  # Chile
+    ((5,), r"[1-7][0-9]{4}-[0-9]{7}-[0-9]", _any),  # Pakistan
+    ((6,), r"[0-9]{6}-[0-9]{2}-[0-9]{4}", _year_first),  # Malaysia
+    ((3,), r"[0-9]{3}-[0-9]{4}-[0-9]{7}-[0-9]", _any),  # United Arab Emirates
+    ((1,), r"[1278] [0-9]{2} (?:0[1-9]|1[0-2]|[2-9][0-9]) [0-9]{2} [0-9]{3} [0-9]{3}(?: [0-9]{2})?", _any),  # France
+    ((15,), r"[12][0-9]{2}(?:0[1-9]|1[0-2]|[2-9][0-9])[0-9]{10}", _french),
+    ((17, 18), r"[1-9][0-9]{5}(?:19|20)[0-9]{9}[0-9Xx]", lambda digits: _chinese(digits.upper())),  # China
+    ((4,), r"[2-9][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}(?! ?[0-9A-F]{4}(?![0-9A-Za-z]))", verhoeff),  # India, Aadhaar
+    ((11,), r"[0-9]{11}", _eleven),
+    ((6,), r"[0-9]{6} [0-9]{5}", _norwegian),
+    ((13,), r"[0-9]{13}", _thirteen),
 )
-"""No two of these match the same text, so the first that matches is the only one."""
-_SHAPE: Final = re.compile(f"(?:{'|'.join(f'({shape})' for shape, _ in SHAPES)}){_END}")
+"""How many digits the first group has, the shape, and its check; no two shapes match the same text."""
+
+
+def _beginning_with(digits: int) -> tuple[re.Pattern[str], tuple[Check, ...]]:
+    shapes = [(shape, check) for firsts, shape, check in SHAPES if digits in firsts]
+    return re.compile(f"(?:{'|'.join(f'({shape})' for shape, _ in shapes)}){_END}"), tuple(check for _, check in shapes)
+
+
+_BY_FIRST: Final = {digits: _beginning_with(digits) for firsts, _, _ in SHAPES for digits in firsts}
+"""The shapes as one pattern, and their checks, by the digits of the first group."""
 _LABELLED: Final = re.compile(r"[0-9](?:[ \-./]{0,2}[0-9]){4,19}(?:[ -]?[A-Za-z](?![A-Za-z0-9]))?(?![0-9])")
 _NOT_DIGITS: Final = re.compile(r"[^0-9Xx]")
 _FEWEST_LABELLED: Final = 6
@@ -148,21 +156,21 @@ _FEWEST_LABELLED: Final = 6
 
 def national(run: Run, index: int) -> Span | None:
     """Read a number of a shape, or with check digits, that only a national number has."""
-    group = run.groups[index]
-    if len(group.digits) > 10 and run.glued:  # noqa: PLR2004 - part of a name
+    first = len(run.digits[index])
+    if first not in _BY_FIRST or (first > 10 and run.glued):  # noqa: PLR2004 - part of a name
         return None
-    found = _SHAPE.match(run.view.text, group.start)
+    pattern, checks = _BY_FIRST[first]
+    found = pattern.match(run.view.text, run.starts[index])
     if found is None or found.lastindex is None:
         return None
-    _, check = SHAPES[found.lastindex - 1]
-    if not check(_NOT_DIGITS.sub("", found.group())) or run.is_nothing(index):
+    if not checks[found.lastindex - 1](_NOT_DIGITS.sub("", found.group())) or run.is_nothing(index):
         return None
     return Span(found.start(), found.end(), "NATIONAL_ID")
 
 
 def labelled(run: Run, index: int) -> Span | None:
     """Read any digits after the word for a national number."""
-    found = _LABELLED.match(run.view.text, run.groups[index].start)
+    found = _LABELLED.match(run.view.text, run.starts[index])
     if found is None or sum(map(str.isdigit, found.group())) < _FEWEST_LABELLED:
         return None
     return Span(found.start(), found.end(), "NATIONAL_ID")

@@ -13,7 +13,13 @@ _IPV4: Final = re.compile(
     rf"[0-9](?<![0-9A-Za-z][0-9])(?<![0-9]\.[0-9])[0-9]{{0,2}}(?:{_DOT}[0-9]{{1,3}}){{3}}(?![0-9A-Za-z]|\.[0-9])",
     re.IGNORECASE,
 )
+_DEFANGED: Final = (b"0[-", b"0-[-", b"0-]")
+"""The shapes of a bracket beside a dot behind a digit."""
+_PLAIN_IPV4: Final = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])")
+"""From its first dot on, which is what can be skipped to."""
+_OCTET: Final = re.compile(r"[0-9](?<![0-9A-Za-z][0-9])(?<![0-9]\.[0-9])[0-9]{0,2}\Z")
 _OCTETS: Final = re.compile(r"[0-9]+")
+_OCTET_REACH: Final = 3
 _MOST: Final = 255
 _PREFIX: Final = re.compile(r"/[0-9]{1,2}(?![0-9])")
 _VERSIONED: Final = re.compile(
@@ -35,7 +41,9 @@ _MACS: Final = (
 """Each from its first separator on, which is what can be skipped to."""
 _SIX_CHARACTERS: Final = re.compile(r"[0-9A-Fa-f:.]{2,50}")
 _SIX_REACH: Final = 5
-_COLONS: Final = re.compile(r":[0-9A-Fa-f]{0,4}:")
+_COLONS: Final = re.compile(r":(?:(?:[0-9A-Fa-f]{1,4}:){0,6}:|(?:[0-9A-Fa-f]{1,4}:){5})")
+"""What an address has and a time has not."""
+_COLONS_UNABBREVIATED: Final = 6
 _PORT: Final = re.compile(r":[0-9]{2,5}\Z")
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 _NOBODY: Final = (0, 127, 255)
@@ -67,15 +75,26 @@ def _hardware(text: str) -> Iterator[Span]:
 
 
 def _fours(view: View) -> Iterator[Span]:
-    for found in _IPV4.finditer(view.text):
-        start, end = found.span()
-        octets = [int(octet) for octet in _OCTETS.findall(found.group())]
+    for start, end in _of_four(view):
+        octets = [int(octet) for octet in _OCTETS.findall(view.text, start, end)]
         if max(octets) > _MOST or octets[0] in _NOBODY or octets[0] in _MULTICAST:
             continue
         if _VERSIONED.search(view.text, max(0, start - _VERSION_REACH), start):
             continue
         if not _is_heading(view.text, start, end, octets) and not _is_network(view.text, end, octets):
             yield Span(start, end, "IP")
+
+
+def _of_four(view: View) -> Iterator[tuple[int, int]]:
+    """Return where four numbers stand with dots between them, or with what is written for dots."""
+    text = view.text
+    if "dot" in view.words or any(defanged in view.shape for defanged in _DEFANGED):
+        yield from (found.span() for found in _IPV4.finditer(text))
+        return
+    for found in _PLAIN_IPV4.finditer(text):
+        first = _OCTET.search(text, max(0, found.start() - _OCTET_REACH), found.start())
+        if first:
+            yield first.start(), found.end()
 
 
 def _is_heading(text: str, start: int, end: int, octets: list[int]) -> bool:
@@ -94,14 +113,16 @@ def _is_network(text: str, end: int, octets: list[int]) -> bool:
 
 
 def _sixes(text: str) -> Iterator[Span]:
-    """Return the addresses around colons, of which the first two have at most four digits between them."""
+    """Return the addresses around colons; a word may stand before the first one."""
     floor = 0
     for colons in _COLONS.finditer(text):
         at = start = colons.start()
         while start > max(floor, at - _SIX_REACH) and text[start - 1] in _HEX:
             start -= 1
+        if start and text[start - 1].isalnum():  # the word before, as in `addr:fe80::1`
+            start = at + 1
         found = _SIX_CHARACTERS.match(text, start)
-        if found is None or at < floor or (start and (text[start - 1].isalnum() or text[start - 1] == ".")):
+        if found is None or at < floor or (start and text[start - 1] == "."):
             continue
         floor = found.end()
         value = found.group().rstrip(".")
@@ -115,14 +136,19 @@ def _sixes(text: str) -> Iterator[Span]:
 
 
 def _is_six(text: str) -> bool:
-    if text.count(":") < 2:  # noqa: PLR2004 - the fewest there are
+    colons = text.count(":")
+    if colons < 2 or ("::" not in text and colons < _COLONS_UNABBREVIATED):  # noqa: PLR2004 - the fewest there are
+        return False
+    groups = [group for group in text.split(":") if group]
+    if "::" in text and len(groups) < _HEX_NAME and "." not in text and not _begins(text, groups):
         return False
     try:
         address = ipaddress.IPv6Address(text)
     except ValueError:
         return False
-    if address.is_loopback or address.is_unspecified or "::" not in text:
-        return not (address.is_loopback or address.is_unspecified)
-    groups = [group for group in text.split(":") if group]
-    begins = len(groups[0]) > 2 and groups[0][0] in "23fF" and any(map(str.isdigit, text))  # noqa: PLR2004
-    return begins or len(groups) >= _HEX_NAME or "." in text
+    return not (address.is_loopback or address.is_unspecified)
+
+
+def _begins(text: str, groups: list[str]) -> bool:
+    """Say whether the first group is one of an address that is in use."""
+    return bool(groups) and len(groups[0]) > 2 and groups[0][0] in "23fF" and any(map(str.isdigit, text))  # noqa: PLR2004

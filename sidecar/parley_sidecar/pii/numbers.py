@@ -14,6 +14,8 @@ from parley_sidecar.pii.runs import Rule, Run, runs
 from parley_sidecar.pii.view import View
 
 _SSN: Final = re.compile(r"([0-9]{3})( ?[-. ] ?|)([0-9]{2})\2([0-9]{4})(?![0-9]|[-.][0-9])")
+_AREAS: Final = frozenset({3, 9})
+"""Digits of the first group, with and without separators."""
 _TABLE: Final = 8
 _LONG_TABLE: Final = 40
 _TELLING: Final = re.compile(
@@ -36,12 +38,8 @@ def numbers(view: View) -> Iterator[Span]:
         yield from (Span(found.start(), found.end(), "US_SSN") for found in _ATTACHED.finditer(view.text))
     for run in runs(view):
         index = 0
-        while index < len(run.groups) and run.left(index) >= _FEWEST:
-            if (
-                index >= _TABLE
-                and len(run.groups) > _LONG_TABLE
-                and not _TELLING.match(view.text, run.groups[index].lead)
-            ):
+        while index < len(run.starts) and run.left(index) >= _FEWEST:
+            if index >= _TABLE and len(run.starts) > _LONG_TABLE and not _TELLING.match(view.text, run.lead(index)):
                 index += 1
                 continue
             behind = run.behind_date(index)
@@ -52,7 +50,7 @@ def numbers(view: View) -> Iterator[Span]:
             index += 1
             if found is not None:
                 yield found
-                while index < len(run.groups) and run.groups[index].start < found.end:
+                while index < len(run.starts) and run.starts[index] < found.end:
                     index += 1
 
 
@@ -68,26 +66,26 @@ def _first(run: Run, index: int) -> Span | None:
 
 def ssn(run: Run, index: int) -> Span | None:
     """Read a US social security number: 3-2-4 digits, or any nine after its word. Source: SSA's assignment rules."""
-    found = _SSN.match(run.view.text, run.groups[index].start)
+    found = _SSN.match(run.view.text, run.starts[index]) if len(run.digits[index]) in _AREAS else None
     if found is None:
         return None
     area, separator, group, serial = found.groups()
     assigned = area not in _NO_AREA and group != "00" and serial != "0000"
-    alone = separator.strip() == "-" or (separator.isspace() and len(run.groups) == 3)  # noqa: PLR2004 - its groups
+    alone = separator.strip() == "-" or (separator.isspace() and len(run.starts) == 3)  # noqa: PLR2004 - its groups
     if (alone and assigned and not run.glued) or run.label == "ssn":
-        return Span(run.groups[index].lead, found.end(), "US_SSN")
+        return Span(run.lead(index), found.end(), "US_SSN")
     return None
 
 
 def book(run: Run, index: int) -> Span | None:
     """Read an ISBN after its word."""
-    found = _ISBN.match(run.view.text, run.groups[index].start)
+    found = _ISBN.match(run.view.text, run.starts[index])
     return Span(found.start(), found.end(), "ISBN") if found else None
 
 
 def postcode(run: Run, index: int) -> Span | None:
     """Read a US ZIP code after its word."""
-    found = _ZIP.match(run.view.text, run.groups[index].start)
+    found = _ZIP.match(run.view.text, run.starts[index])
     return Span(found.start(), found.end(), "ZIP_CODE") if found else None
 
 

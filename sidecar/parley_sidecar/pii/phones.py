@@ -24,6 +24,7 @@ _POSTCODE: Final = re.compile(r"[0-9]{5}-[0-9]{4}(?![-0-9])|[0-9]+\.[0-9]+(?![-.
 """A ZIP code and a decimal fraction, which have a leading zero too."""
 _FRACTION: Final = re.compile(r"(?:[1-9][0-9]*\.[0-9]+|[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?![-. ]?[0-9])")
 """A decimal fraction, or an IP address."""
+_SIGNS: Final = frozenset("+(")
 _FEWEST: Final = 7
 _TABLE: Final = 5
 """More groups than this, all of one length, are a table or a dump."""
@@ -39,6 +40,8 @@ _SHAPED: Final = re.compile(
     r"|\([08]-[0-9]{2,3}\) ?[0-9]{5,6}(?![0-9])"  # Lithuania
     r"|\([0-9]{2,5}\)[ -]?[0-9]{2,5}(?:[ .-][0-9]{2,5}){0,3}(?![0-9])"  # an area code in brackets
 )
+_SHAPED_FIRSTS: Final = frozenset({1, 3, 4, 7})
+"""How many digits the first group of these may have when no bracket is before it."""
 _SEPARATORS: Final = frozenset(" -./") | {
     " (",
     ") ",
@@ -59,14 +62,14 @@ _SEPARATORS: Final = frozenset(" -./") | {
 
 def international(run: Run, index: int) -> Span | None:
     """Read a + (or 00) and a country code."""
-    group = run.groups[index]
-    sign = run.view.text[group.lead : group.start]
-    doubled = group.digits.startswith("00") and len(group.digits) > 2  # noqa: PLR2004 - 00 alone is in `zero`
-    if "+" not in sign and not doubled:
+    first, start = run.digits[index], run.starts[index]
+    doubled = first.startswith("00") and len(first) > 2  # noqa: PLR2004 - 00 alone is in `zero`
+    signed = run.view.text[start - 1 : start] in _SIGNS and "+" in run.view.text[run.lead(index) : start]
+    if not signed and not doubled:
         return None
-    if _FRACTION.match(run.view.text, group.start) or (doubled and _is_zero_table(run, index)):
+    if _FRACTION.match(run.view.text, start) or (doubled and _is_zero_table(run, index)):
         return None
-    digits = run.joined(index, min(index + 7, len(run.groups) - 1))[2 if doubled else 0 :]
+    digits = run.joined(index, min(index + 7, len(run.digits) - 1))[2 if doubled else 0 :]
     code = _COUNTRY.match(digits)
     if code is None:
         return None
@@ -80,51 +83,56 @@ def international(run: Run, index: int) -> Span | None:
 
 def shaped(run: Run, index: int) -> Span | None:
     """Read a grouping of one country: the Americas', Russia's, China's, an area code in brackets."""
-    group = run.groups[index]
-    if run.glued or (index and run.view.text[group.lead - 1] in "-."):
+    lead = run.lead(index)
+    if lead == run.starts[index] and len(run.digits[index]) not in _SHAPED_FIRSTS:
         return None
-    found = _SHAPED.match(run.view.text, group.lead)
-    digits = _NOT_DIGITS.sub("", found.group()) if found else ""
-    if found is None or len(digits) <= _FEWEST or not digits.strip("0") or run.is_nothing(index):
+    found = _SHAPED.match(run.view.text, lead)
+    if found is None or run.glued or (index and run.view.text[lead - 1] in "-."):
         return None
-    return Span(group.lead, _with_extension(run, found.end()), "PHONE_NUMBER")
+    digits = _NOT_DIGITS.sub("", found.group())
+    if len(digits) <= _FEWEST or not digits.strip("0") or run.is_nothing(index):
+        return None
+    return Span(lead, _with_extension(run, found.end()), "PHONE_NUMBER")
 
 
 def _is_in_pairs(run: Run, index: int) -> bool:
     """Say whether a number is written two digits at a time, as in France."""
-    return [len(group.digits) for group in run.groups[index : index + 3]] == [2, 2, 2]
+    return [len(digits) for digits in run.digits[index : index + 3]] == [2, 2, 2]
 
 
 def _is_zero_table(run: Run, index: int) -> bool:
     """Say whether groups of one length all begin with a zero, as code points do."""
-    groups = run.groups[index : index + _TABLE]
-    lengths = {len(group.digits) for group in groups}
+    groups = run.digits[index : index + _TABLE]
+    lengths = {len(digits) for digits in groups}
     return (
-        len(groups) > 1 and lengths not in ({2}, {1}) and len(lengths) == 1 and all(g.digits[0] == "0" for g in groups)
+        len(groups) > 1
+        and lengths not in ({2}, {1})
+        and len(lengths) == 1
+        and all(digits[0] == "0" for digits in groups)
     )
 
 
 def zero(run: Run, index: int) -> Span | None:
     """Read a national number: a leading zero, and two to five groups that are no date."""
-    group = run.groups[index]
-    if not _AREA.fullmatch(group.digits) or run.glued or _POSTCODE.match(run.view.text, group.start):
+    digits, start = run.digits[index], run.starts[index]
+    if digits[0] != "0" or not _AREA.fullmatch(digits) or run.glued or _POSTCODE.match(run.view.text, start):
         return None
-    near = run.groups[max(0, index - _TABLE) : index + _TABLE + 1]
-    if len(near) > _TABLE and len({len(one.digits) for one in near}) == 1:
+    near = run.digits[max(0, index - _TABLE) : index + _TABLE + 1]
+    if len(near) > _TABLE and len(set(map(len, near))) == 1:
         return None
-    if _is_zero_table(run, index) or run.view.text[group.lead - 1 : group.lead] in {".", "-"}:
+    if _is_zero_table(run, index) or run.view.text[run.lead(index) - 1 : run.lead(index)] in {".", "-"}:
         return None
     end = _extent(run, index, 10 if _is_in_pairs(run, index) else 12)
     total = len(run.joined(index, end))
     fewest = 8 if end > index + 1 else 9
-    if end == index or total < fewest or min(len(one.digits) for one in run.groups[index + 1 : end + 1]) < 2:  # noqa: PLR2004
+    if end == index or total < fewest or min(map(len, run.digits[index + 1 : end + 1])) < 2:  # noqa: PLR2004
         return None
     return None if run.is_nothing(index) else _span(run, index, end)
 
 
 def labelled(run: Run, index: int) -> Span | None:
     """Read any digits after a phone's word."""
-    if _FRACTION.match(run.view.text, run.groups[index].start):
+    if _FRACTION.match(run.view.text, run.starts[index]):
         return None
     end = _extent(run, index, _ANY_LENGTH)
     digits = run.joined(index, end)
@@ -139,12 +147,11 @@ def _longest(digits: str) -> int:
 
 def _extent(run: Run, first: int, most: int) -> int:
     """Return the last group of a number: no more digits than that, and separators that belong together."""
-    end, seen = first, ""
-    for index, total in run.totals(first, most):
-        if index == first:
-            continue
-        separator = run.separator(index)
-        if separator not in _SEPARATORS:
+    end, seen, total = first, "", len(run.digits[first])
+    for index in range(first + 1, len(run.digits)):
+        total += len(run.digits[index])
+        separator = run.separators[index]
+        if total > most or separator not in _SEPARATORS:
             break
         if separator == " " and seen[-1:] in {"-", "."} and total > 9:  # noqa: PLR2004 - another number follows
             break
@@ -153,7 +160,7 @@ def _extent(run: Run, first: int, most: int) -> int:
 
 
 def _span(run: Run, first: int, last: int) -> Span:
-    return Span(run.groups[first].lead, _with_extension(run, run.groups[last].end), "PHONE_NUMBER")
+    return Span(run.lead(first), _with_extension(run, run.ends[last]), "PHONE_NUMBER")
 
 
 def _with_extension(run: Run, end: int) -> int:

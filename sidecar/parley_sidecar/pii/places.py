@@ -1,4 +1,4 @@
-"""Places: street addresses, PO boxes, and US ZIP codes behind a state."""
+"""Places: street addresses and PO boxes; and the states before a ZIP code, for `codes`."""
 
 import re
 from collections.abc import Iterator
@@ -26,34 +26,34 @@ _STREET_END: Final = 40
 """What is read before and behind a word such as "Street"."""
 _NAME: Final = r"[A-ZÀ-ÖØ-ÞŁŚŻ][\w'’.-]{1,24}"
 _OF: Final = r"(?: (?:de|del|della|di|da|do|dos|la|las|los|le|les|el|des|du|l['’])){0,3}"
-_EUROPEAN: Final = re.compile(
+_ENDED: Final = re.compile(
     r"[A-ZÄÖÜ](?<![^\W_][A-ZÄÖÜ])[a-zäöüß-]{2,24}"
     r"(?:straße|strasse|str\.|gasse|weg|platz|allee|damm|ufer|gatan|vägen|gata|straat|laan) [0-9]{1,4} ?[a-z]?(?!\w)"
-    r"|(?:Via|Viale|Piazza|Corso|Calle|Avenida|Plaza|Paseo|Rua|Travessa|Praça|ul\.|ulica|Ulica|Rue|rue)"
+)
+_ENDINGS: Final = (
+    "straße ", "strasse ", "str. ", "gasse ", "weg ", "platz ", "allee ", "damm ", "ufer ", "gatan ", "vägen ",
+    "straat ", "laan ",
+)  # fmt: skip
+_ENDED_SHAPES: Final = (b"aaa-0", b"|a-0", b"aa--0")
+"""How these and the number look in a text's shape."""
+_ENDED_REACH: Final = 34
+_ENDED_END: Final = 8
+"""What is read before and behind an ending and its space."""
+_NAMED: Final = re.compile(
+    r"(?:Via|Viale|Piazza|Corso|Calle|Avenida|Plaza|Paseo|Rua|Travessa|Praça|ul\.|ulica|Ulica|Rue|rue)"
     rf"{_OF} ?{_NAME}(?: {_NAME}){{0,2}},? (?:n[.º°]? ?)?[0-9]{{1,4}}(?!\w)"
-    r"|[0-9](?<![\w.,][0-9])[0-9]{0,3}(?: ?(?:bis|ter))?,? "
+)
+_NUMBERED: Final = re.compile(
+    r"[0-9](?<![\w.,][0-9])[0-9]{0,3}(?: ?(?:bis|ter))?,? "
     r"(?:rue|avenue|boulevard|place|chemin|quai|impasse|allée|cours)"
     rf"{_OF} ?{_NAME}(?: {_NAME}){{0,2}}"
 )
 """The number behind the street's name, or, as in France, before it."""
-_EUROPEAN_WORDS: Final = frozenset(
-    """via viale piazza corso calle avenida plaza paseo rua travessa praça ul ulica rue avenue boulevard chemin quai
-    impasse allée cours""".split()
-)
-_EUROPEAN_ENDINGS: Final = (
-    "straße",
-    "strasse",
-    "str.",
-    "gasse",
-    "weg ",
-    "platz",
-    "allee",
-    "damm ",
-    "ufer ",
-    "gatan",
-    "vägen",
-    "straat",
-    "laan ",
+_NUMBER: Final = re.compile(r"[0-9](?<![\w.,][0-9])[0-9]{0,3}(?: ?(?:bis|ter))?,? \Z")
+_NUMBER_REACH: Final = 11
+_STREET_WORDS: Final = frozenset(
+    """via viale piazza corso calle avenida plaza paseo rua travessa praça ul ulica rue avenue boulevard place chemin
+    quai impasse allée cours""".split()
 )
 _SUFFIX_WORDS: Final = frozenset(_SUFFIXES.lower().split("|"))
 _STATES: Final = (
@@ -62,7 +62,6 @@ _STATES: Final = (
 )
 _STATE: Final = re.compile(rf"\b(?:{_STATES}),? \Z")
 _STATE_REACH: Final = 5
-_ZIP: Final = re.compile(r"[0-9](?<=[A-Z,] [0-9])[0-9]{4}(?:-[0-9]{4})?(?![0-9-])")
 
 
 def places(view: View) -> Iterator[Span]:
@@ -73,20 +72,44 @@ def places(view: View) -> Iterator[Span]:
         for box in _BOX.finditer(view.text):
             yield Span(box.start(), box.end(), "PO_BOX")
     yield from _streets(view)
-    for code in _ZIP.finditer(view.text):
-        if _STATE.search(view.text, max(0, code.start() - _STATE_REACH), code.start()):
-            yield Span(code.start(), code.end(), "ZIP_CODE")
+
+
+def is_state(text: str, end: int) -> bool:
+    """Say whether the name of a US state ends there, with what divides it from a ZIP code."""
+    return _STATE.search(text, max(0, end - _STATE_REACH), end) is not None
 
 
 def _streets(view: View) -> Iterator[Span]:
     for word in view.words & _SUFFIX_WORDS:
-        at = view.lower.find(f" {word}")
-        while at >= 0:
+        for at in _ends(view.lower, f" {word}"):
             pattern = _STREET if view.text[at + 1].isupper() else _LOWER_STREET
             street = pattern.search(view.text, max(0, at - _STREET_REACH), at + _STREET_END)
             if street and street.end() > at:
                 yield Span(street.start(), street.end(), "STREET_ADDRESS")
-            at = view.lower.find(f" {word}", at + 1)
-    if not view.words.isdisjoint(_EUROPEAN_WORDS) or any(ending in view.lower for ending in _EUROPEAN_ENDINGS):
-        for street in _EUROPEAN.finditer(view.text):
-            yield Span(street.start(), street.end(), "STREET_ADDRESS")
+    yield from (Span(street.start(), street.end(), "STREET_ADDRESS") for street in _european(view))
+
+
+def _ends(lower: str, word: str) -> Iterator[int]:
+    """Return where a word begins behind which no letter follows."""
+    at = lower.find(word)
+    while at >= 0:
+        if not lower[at + len(word) : at + len(word) + 1].isalpha():
+            yield at
+        at = lower.find(word, at + 1)
+
+
+def _european(view: View) -> Iterator[re.Match[str]]:
+    text, lower = view.text, view.lower
+    for ended in _ENDED_SHAPES:
+        at = view.shape.find(ended)
+        while at >= 0:
+            digit = at + len(ended) - 1
+            if lower.endswith(_ENDINGS, 0, digit):
+                yield from _ENDED.finditer(text, max(0, digit - _ENDED_REACH), digit + _ENDED_END)
+            at = view.shape.find(ended, digit)
+    for word in view.words & _STREET_WORDS:
+        for at in _ends(lower, word):
+            number = _NUMBER.search(text, max(0, at - _NUMBER_REACH), at)
+            street = _NAMED.match(text, at) or (_NUMBERED.match(text, number.start()) if number else None)
+            if street and not text[at - 1 : at].isalpha():
+                yield street

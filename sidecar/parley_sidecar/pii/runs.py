@@ -3,15 +3,21 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from itertools import accumulate
+from typing import Final, Protocol
 
 from parley_sidecar.pii import labels
 from parley_sidecar.pii.kinds import Span
 from parley_sidecar.pii.label_words import Label
 from parley_sidecar.pii.view import View
 
-_RUN: Final = re.compile(r"[0-9](?<![A-Za-z0-9][0-9])(?:[ \-./()]{0,3}[0-9]){4,}\)?")
-"""Five digits or more, with at most three separators between two of them; begins with what can be skipped to."""
+_SHAPES: Final = dict.fromkeys(b"0123456789", ord("0")) | dict.fromkeys(b" -./()", ord("-"))
+_SHAPED: Final = bytes(
+    _SHAPES.get(code, ord("a" if code < 128 and chr(code).isalpha() else "|"))  # noqa: PLR2004 - ASCII
+    for code in range(256)
+)
+_RUN: Final = re.compile(rb"0(?<![a0]0)(?:-{0,3}+0){4,}+")
+"""The shape of five digits or more, with at most three separators between two; begins with what can be skipped to."""
 _FEWEST_UNLABELLED: Final = 7
 _FEWEST_BARE: Final = 11
 """Digits of the shortest number that is known by its check digits alone."""
@@ -19,7 +25,9 @@ _FEWEST_BEHIND_DATE: Final = 6
 _SAYS_NOTHING: Final = frozenset({None, "none"})
 _CHECK_LETTER: Final = re.compile(r"[Xx](?![A-Za-z0-9_])")
 _COLOURS: Final = frozenset({6, 8})
-_GROUP: Final = re.compile(r"[0-9]+")
+_FRACTION: Final = re.compile(r"(?!756\.)[0-9]+\.[0-9]+")
+"""Not of Switzerland's insurance numbers."""
+_GROUP: Final = re.compile(r"([0-9]+)")
 _DATE: Final = re.compile(
     r"(?:(?:19|20)[0-9]{2}([-/.])(?:0?[1-9]|1[0-2])\1(?:[0-2]?[0-9]|3[01])|(?:[0-2]?[0-9]|3[01])([-/.])"
     r"(?:[0-2]?[0-9]|3[01])\2(?:(?:19|20)[0-9]{2}|[0-9]{2})|(?:19|20)[0-9]{2} ?- ?(?:19|20)[0-9]{2})"
@@ -27,62 +35,52 @@ _DATE: Final = re.compile(
 )
 
 
-class Group(NamedTuple):
-    """Digits without anything between them; `lead` is where a + or a bracket before them begins."""
-
-    lead: int
-    start: int
-    end: int
-    digits: str
-
-
 @dataclass(slots=True)
 class Run:
-    """A run of digits in a view."""
+    """A run of digits in a view, as groups: digits without anything between them."""
 
     view: View
-    groups: tuple[Group, ...]
     label: Label | None
     """What the words around say it is."""
+    digits: list[str]
+    separators: list[str]
+    """What stands before each group and behind the one before it; nothing before the first."""
+    starts: list[int]
+    ends: list[int]
 
     @property
     def glued(self) -> bool:
         """Whether it is a part of a longer name, as in `web-2024-01-abc`."""
-        return _is_glued(self.view.text, self.groups[0].lead, self.groups[-1].end)
+        return _is_glued(self.view.text, self.lead(0), self.ends[-1])
+
+    def lead(self, index: int) -> int:
+        """Return where a + or a bracket before that group begins, or else the group."""
+        text, lead = self.view.text, self.starts[index]
+        floor = self.ends[index - 1] if index else max(0, lead - 2)
+        while lead > floor and text[lead - 1] in "+(":
+            lead -= 1
+        return lead
 
     def left(self, index: int) -> int:
         """Return how many characters there are from that group on."""
-        return self.groups[-1].end - self.groups[index].start
+        return self.ends[-1] - self.starts[index]
 
     def is_nothing(self, index: int) -> bool:
         """Say whether a word right before says that it is nothing personal."""
-        return labels.is_nothing(self.view, self.groups[index].lead, _NEAR)
-
-    def separator(self, index: int) -> str:
-        """Return what stands before that group, and behind the one before it."""
-        return self.view.text[self.groups[index - 1].end : self.groups[index].start]
+        return labels.is_nothing(self.view, self.lead(index), _NEAR)
 
     def joined(self, first: int, last: int) -> str:
         """Return the digits of these groups, both included."""
-        return "".join(group.digits for group in self.groups[first : last + 1])
-
-    def totals(self, first: int, most: int) -> Iterator[tuple[int, int]]:
-        """Return the index of each further group and how many digits there are up to it, `most` at most."""
-        total = 0
-        for index in range(first, len(self.groups)):
-            total += len(self.groups[index].digits)
-            if total > most:
-                return
-            yield index, total
+        return "".join(self.digits[first : last + 1])
 
     def behind_date(self, index: int) -> int:
         """Return the index of the group behind the date that begins with that group, or that index if none does."""
-        group = self.groups[index]
-        if len(group.digits) > _LONGEST_OF_DATE or group.lead < group.start:
+        start = self.starts[index]
+        date = _DATE.match(self.view.text, start) if len(self.digits[index]) <= _LONGEST_OF_DATE else None
+        if date is None or self.lead(index) < start:
             return index
-        date = _DATE.match(self.view.text, group.start)
-        end = date.end() if date else 0
-        while index < len(self.groups) and self.groups[index].start < end:
+        end = date.end()
+        while index < len(self.starts) and self.starts[index] < end:
             index += 1
         return index
 
@@ -101,37 +99,48 @@ class Rule(Protocol):
 
 def runs(view: View) -> Iterator[Run]:
     """Return the runs of a text."""
-    text = view.text
-    for found in _RUN.finditer(text):
+    text, marks = view.text, labels.marks(view)
+    for found in _RUN.finditer(view.ascii.translate(_SHAPED)):
         start, end = found.span()
-        label = labels.before(view, start) or labels.after(view, end)
-        if text[start - 1 : start] == "#" and end - start in _COLOURS and found.group().isdigit():
+        end += text.startswith(")", end)
+        value = text[start:end]
+        if end - start in _COLOURS and value.isdigit() and text[start - 1 : start] == "#":
             continue  # a colour
-        if label in _SAYS_NOTHING and _is_plain(text, start, end):
+        label = labels.around(view, marks, start, end)
+        if label in _SAYS_NOTHING and _is_plain(text, value, start, end):
             continue
-        groups: list[Group] = []
-        last = max(0, start - 2)
-        for digits in _GROUP.finditer(text, start, end):
-            lead = digits.start()
-            while lead > last and text[lead - 1] in "+(":
-                lead -= 1
-            last = digits.end()
-            groups.append(Group(lead, digits.start(), last, digits.group()))
-        if text[end : end + 1].isascii() and text[end : end + 1].isalpha() and not _CHECK_LETTER.match(text, end):
-            groups.pop()
-        if groups:
-            yield Run(view, tuple(groups), label)
+        run = _run(view, label, start, value)
+        behind = text[end : end + 1]
+        if behind.isalpha() and behind.isascii() and not _CHECK_LETTER.match(text, end):
+            for part in (run.digits, run.separators, run.starts, run.ends):
+                part.pop()
+        if run.digits:
+            yield run
 
 
-def _is_plain(text: str, start: int, end: int) -> bool:
-    """Say whether a run without a label is nothing: too short, a date, or few digits without anything between them."""
+def _run(view: View, label: Label | None, start: int, value: str) -> Run:
+    if value.isdigit():
+        return Run(view, label, [value], [""], [start], [start + len(value)])
+    parts = _GROUP.split(value)
+    edges = list(accumulate(map(len, parts), initial=start))
+    return Run(view, label, parts[1::2], parts[0:-1:2], edges[1:-1:2], edges[2::2])
+
+
+def _is_plain(text: str, value: str, start: int, end: int) -> bool:
+    """Say whether a run without a label is nothing: too short, a date or a fraction, or few digits in one group."""
     length = end - start
     if length < _FEWEST_UNLABELLED:
         return True
-    if length >= _FEWEST_BARE and not text[start:end].isdigit():
-        date = _DATE.match(text, start)
-        return date is not None and end - date.end() < _FEWEST_BEHIND_DATE
-    return length < _FEWEST_BARE and text[start:end].isdigit() and text[start - 1 : start] != "+"
+    if value.isdigit():
+        return length < _FEWEST_BARE and text[start - 1 : start] != "+"
+    if _FRACTION.fullmatch(value) or (length < _FEWEST_BARE and _has_few(value)):
+        return True
+    date = _DATE.match(text, start)
+    return date is not None and end - date.end() < _FEWEST_BEHIND_DATE
+
+
+def _has_few(value: str) -> bool:
+    return sum(map(str.isdigit, value)) < _FEWEST_UNLABELLED
 
 
 def _is_glued(text: str, start: int, end: int) -> bool:

@@ -60,7 +60,9 @@ _OPENINGS: Final = (
     "ph", "lsv2_", "cfut_", "v1.0-", "amzn1.", "bkua_", "ico-", "dt0", "p8e-", "sgp_", "re_", "ak_", "pd", "AAAA",
     "ctx7sk-", "waka_", "oy2", "cio-", "apify_", "e2b_", "M", "N", "O",
 )  # fmt: skip
+_BEGINNINGS: Final = frozenset(opening[:2] for opening in _OPENINGS)
 _MIDDLES: Final = re.compile(rf"{_H}{{32}}-us[0-9]|{_W}{{14}}\.atlasv1\.")
+_SHORTEST_OF_MIDDLE: Final = 36
 _TELEGRAM_USER: Final = re.compile(r"(?<![0-9])[0-9]{8,10}:\Z")
 _TELEGRAM: Final = re.compile(rf"AA{_U}{{33}}(?![A-Za-z0-9_-])")
 _TELEGRAM_REACH: Final = 12
@@ -75,7 +77,8 @@ def credential(text: str, start: int, end: int) -> tuple[int, int] | None:
         bot = _TELEGRAM.match(text, start)
         if user and bot:
             return user.start(), bot.end()
-    if not token.startswith(_OPENINGS) and not _MIDDLES.match(token):
+    begins = (token[:2] in _BEGINNINGS or token[:1] in _BEGINNINGS) and token.startswith(_OPENINGS)
+    if not begins and (end - start < _SHORTEST_OF_MIDDLE or not _MIDDLES.match(token)):
         return None
     found = FORMAT.match(text, start)
     if found is None or _EXAMPLE.search(found.group()) or _is_word(found.group()):

@@ -4,12 +4,15 @@ import re
 from typing import Final
 
 _PLACEHOLDER: Final = re.compile(
-    r"(?i)^(?:[&*][a-z_]|:|<|\{|\[|\(|\\|%[s(]|%[a-z_]+%$|\$[{(]|\$(?-i:[A-Z_][A-Z0-9_]*|[a-z_]+)$|x{3,}|\*{3,}|\.{3}|-{3,}|#$|@[a-z]+$"
+    r"(?i)(?:[&*][a-z_]|:|<|\{|\[|\(|\\|%[s(]|%[a-z_]+%$|\$[{(]|\$(?-i:[A-Z_][A-Z0-9_]*|[a-z_]+)$|x{3,}|\*{3,}|\.{3}|-{3,}|#$|@[a-z]+$"
     r"|(?:os|env|process|config|settings|self|this|request|req|args|ctx|secrets|vars|var|data|input|params|options|props"
     r"|user|std|string|getenv|ref|vault|file|arn|https?)[.:(\[]|your|my[-_](?![0-9])|example|change[-_]?(?:me|this|it)|replace|insert|todo"
     r"|dummy|test$|none|null|nil|true|false|undefined|optional|secretkeyref|valuefrom)"
-    r"|\.\.\.|\$\{|\{\{|%s|\*{4}|redacted|placeholder|(?<![a-z])example(?![a-z])|your[-_]|[-_]here$|\($"
 )
+"""How one begins, or what is code."""
+_PLACEHOLDER_PARTS: Final = ("...", "${", "{{", "%s", "****", "redacted", "placeholder", "your-", "your_")
+_PLACEHOLDER_ENDS: Final = ("-here", "_here", "(")
+_EXAMPLE: Final = re.compile("(?<![a-z])example(?![a-z])")
 _COMMON: Final = frozenset(
     """password passwort contraseña senha secret token key value text field bearer basic opaque required incorrect invalid wrong
     correct expired missing empty changed reset forgotten strong weak secure encrypted hashed protected stored valid number
@@ -44,30 +47,32 @@ _FEW_VOWELS: Final = 0.25
 
 def is_password(value: str, *, quoted: bool) -> bool:
     """Say whether a value that is assigned to a password is one; unquoted names are variables."""
-    if len(value) < _SHORTEST or _never(value):
+    if len(value) < _SHORTEST:
         return False
     if quoted:
-        return " " not in value or _has_digit(value)
-    return _PATH.match(value) is None and (_NAME.match(value) is None or _is_random(value))
+        return (" " not in value or _has_digit(value)) and not _never(value)
+    named = _PATH.match(value) is not None or (_NAME.match(value) is not None and not _is_random(value))
+    return not named and not _never(value)
 
 
 def is_said(value: str) -> bool:
     """Say whether the word after "the password is" is one: no word of a sentence has digits or signs within."""
-    if len(value) < _SHORTEST or _never(value) or _TIME.match(value):
+    if len(value) < _SHORTEST or _TIME.match(value):
         return False
-    return (
+    told = (
         _has_digit(value)
         or _SPECIAL.search(value) is not None
         or (value.count("-") > 1 and len(value) >= _LONG - 4)
         or _is_random(value)
     )
+    return told and not _never(value)
 
 
 def is_strong(value: str) -> bool:
     """Say whether a word has the letters and digits of a password, wherever it stands: not a name with a number."""
-    if len(value) < _SHORTEST_STRONG or _never(value) or _TIME.search(value) or _ORDINARY.fullmatch(value):
+    if len(value) < _SHORTEST_STRONG or not _has_digit(value) or not any(map(str.isalpha, value)):
         return False
-    return _has_digit(value) and any(map(str.isalpha, value))
+    return not _TIME.search(value) and not _ORDINARY.fullmatch(value) and not _never(value)
 
 
 def is_long_token(value: str) -> bool:
@@ -77,30 +82,35 @@ def is_long_token(value: str) -> bool:
 
 def is_token(value: str) -> bool:
     """Say whether a value that is assigned to a token or an API key is one."""
-    if len(value) < _SHORTEST_TOKEN or " " in value or _never(value) or _TIME.match(value):
+    if len(value) < _SHORTEST_TOKEN or " " in value or _TIME.match(value):
         return False
     if value.isdigit() or _PATH.match(value) or _NAME.match(value):
-        return _is_random(value)
-    return _has_digit(value) or (len(value) > _LONG and not value.islower())
+        return _is_random(value) and not _never(value)
+    return (_has_digit(value) or (len(value) > _LONG and not value.islower())) and not _never(value)
 
 
 def is_key(value: str) -> bool:
     """Say whether the value of a mere "key" is a secret: long and random, no hash, no identifier."""
-    if len(value) < _LONG or " " in value or _never(value) or _UUID.match(value) or _HEX.match(value):
+    if len(value) < _LONG or " " in value or not _has_digit(value) or value.islower() or value.isupper():
         return False
-    if _PATH.match(value) or (len(_DIGITS.findall(value)) < _FEW_DIGITS and not _is_random(value)):
+    if ":" in value or "/" in value[:8] or _UUID.match(value) or _HEX.match(value) or _PATH.match(value):
         return False
-    return (
-        _has_digit(value) and not value.islower() and not value.isupper() and ":" not in value and "/" not in value[:8]
-    )
+    return (len(_DIGITS.findall(value)) >= _FEW_DIGITS or _is_random(value)) and not _never(value)
 
 
 def _never(value: str) -> bool:
-    return _PLACEHOLDER.search(value, 0, _TELLING) is not None or value.lower().rstrip(".,;:!") in _COMMON
+    """Say whether a value is a placeholder, code, or an ordinary word."""
+    if _PLACEHOLDER.match(value, 0, _TELLING):
+        return True
+    lower = value.lower()
+    told = lower[:_TELLING]
+    if any(part in told for part in _PLACEHOLDER_PARTS) or told.endswith(_PLACEHOLDER_ENDS):
+        return True
+    return ("example" in told and _EXAMPLE.search(told) is not None) or lower.rstrip(".,;:!") in _COMMON
 
 
 def _has_digit(value: str) -> bool:
-    return any(map(str.isdigit, value))
+    return _DIGITS.search(value) is not None
 
 
 def _is_random(value: str) -> bool:

@@ -8,33 +8,52 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from parley_sidecar.pii.foreign_words import foreign_words
 from parley_sidecar.pii.kinds import Span
 from parley_sidecar.pii.secret_values import is_key, is_long_token, is_password, is_said, is_strong, is_token
 from parley_sidecar.pii.view import View
 
-_PASSWORDS: Final = (
-    "passw", "pwd", "passphrase", "pass phrase", "passcode", "kennwort", "mot de passe", "contrasena", "clave", "senha",
-    "palavra-passe", "wachtwoord", "haslo", "sifre", "parola", "adgangskode", "salasana", "heslo", "kata sandi", "passord",
-    "parool", "lozinka", "geslo", "zugangsdaten", "credentials", "wifi", "wi-fi",
-)  # fmt: skip
-_FOREIGN_PASSWORDS: Final = re.compile(
-    "contraseña|hasło|парол|şifre|lösenord|jelszó|κωδικός|密码|密碼|口令|パスワード|暗証番号|비밀번호|암호|كلمة المرور|كلمة السر"
-    "|סיסמה|סיסמא|पासवर्ड|รหัสผ่าน|mật khẩu|лозинк|slaptažodis"
-)
+_PASS: Final = "pass"  # noqa: S105 - a word
+_PASSW: Final = "passw"
+_PASSES: Final = ("passphrase", "pass phrase", "passcode", "passord")
+_PASSES_BEHIND: Final = ("mot de passe", "palavra-passe")
+_PASSWORDS: Final = ("pwd", "kennwort", "clave", "credentials", "wifi", "wi-fi")
+"""Parts of words, those of "pass" apart."""
+_PASSWORD_WORDS: Final = {word: word for word in
+    """contrasena contrasenas senha senhas wachtwoord wachtwoorden haslo hasla haslem sifre sifresi sifrem sifreniz
+    parola parolasi parolam parolata parool parooli adgangskode adgangskoden salasana salasanasi salasanani heslo hesla
+    heslem lozinka lozinke lozinku geslo gesla zugangsdaten contraseña contraseñas hasło hasła hasłem şifre şifresi
+    şifrem şifreniz lösenord lösenordet jelszó jelszava jelszavam jelszavad slaptažodis slaptažodį""".split()
+} | {"sandi": "kata sandi", "mật": "mật khẩu"}  # fmt: skip
+"""Whole words, or one of two."""
 _SHORT_PASSWORDS: Final = frozenset({"pass", "pw", "pswd", "pword", "mdp", "pin"})
 """Words that are parts of too many others."""
-_TOKENS: Final = (
-    "token", "secret", "credential", "auth:", "auth=", "_auth", "sig=", "signature=", "session=", "sessionid",
-    "session_id", "sid=", "geheim", "jeton", "chiave", "chave", "clave", "llave", "klucz", "otp", "webhook", "cookie:",
-    "pat:", "pat=",
-)  # fmt: skip
-_FOREIGN_TOKENS: Final = re.compile("schlüssel|секрет|ключ|токен|密钥|密鑰|秘钥|秘密鍵|토큰|clé")
+_TOKENS: Final = ("token", "secret", "credential", "clave", "webhook")
+_AUTH: Final = "auth"
+_AUTHS: Final = ("auth:", "auth=")
+_GERMAN: Final = "schlüssel"
+_TOKEN_WORDS: Final = {
+    "sig": ("sig=",), "signature": ("signature=",), "session": ("session=", "session_id"), "sessionid": ("sessionid",),
+    "sid": ("sid=",), "otp": ("otp",), "totp": ("totp",), "hotp": ("hotp",), "cookie": ("cookie:",),
+    "pat": ("pat:", "pat="), "geheim": ("geheim",), "geheimnis": ("geheimnis",), "jeton": ("jeton",),
+    "jetons": ("jetons",), "chiave": ("chiave",), "chiavi": ("chiavi",), "chave": ("chave",), "chaves": ("chaves",),
+    "klucz": ("klucz",), "clé": ("clé",), "clés": ("clés",), "llave": ("llave",), "llaves": ("llaves",),
+     "klucza": ("klucza",), "kluczem": ("kluczem",),
+}  # fmt: skip
+"""By one of their words."""
 _KEY: Final = "key"
-_KEY_OF: Final = re.compile(
-    r"(?:api|app|access|secret|private|auth|sign(?:ing)?|encrypt(?:ion)?|account|shared ?access|master|licen[sc]e"
-    r"|client|service|server|hmac|storage|deploy|admin|write|read|ingest|rest|live|prod|wi-?fi|wlan|wpa2?|ssh)[ _-]?\Z"
-)
+_KEY_OF: Final = (
+    "api", "app", "access", "secret", "private", "auth", "sign", "signing", "encrypt", "encryption", "account", "master",
+    "license", "licence", "client", "service", "server", "hmac", "storage", "deploy", "admin", "write", "read", "ingest",
+    "rest", "live", "prod", "wifi", "wi-fi", "wlan", "wpa", "wpa2", "ssh",
+)  # fmt: skip
+"""What stands before "key" where it is a secret's name."""
 _KEY_REACH: Final = 14
+_JOINS: Final = frozenset(" _-")
+_SOLID: Final = bytes(ord(" ") if code in b" \n" else ord("a") for code in range(256))
+_LONG_WORD: Final = b"a" * 20
+_LONG_REACH: Final = 160
+"""Characters from a word on in which all of a value begins that may belong to it, and 20 of it."""
 _SIGN: Final = re.compile(
     r"[\"'`*\]]{0,3}\s{0,3}(?::=|=>|=|:|->|：)\s{0,3}\|?\s{0,4}(?:(?:[a-z]{1,2})?(?=[\"'`]))?|\" value=(?=\")"
 )
@@ -55,19 +74,30 @@ _BEFORE_REACH: Final = 110
 _USER: Final = re.compile(r"[ :=]{1,3}[\w.@+-]{2,40} ?/ ?")
 """A user's name and a slash, after which the password stands."""
 _TAG: Final = re.compile(r"(?:\"[^>\n]{0,40})?>")
+_TAG_SIGNS: Final = frozenset('">')
 _OPTION: Final = re.compile(r"[= ][\"']?")
 _OPTION_REACH: Final = 24
 _SPACE: Final = re.compile(r"[\"'`]? {1,2}[\"'`]?")
+_BESIDE: Final = {
+    " ": (_USER, _SPACE, _SENTENCE), ":": (_USER,), "=": (_USER,), '"': (_SPACE,), "'": (_SPACE,), "`": (_SPACE,),
+}  # fmt: skip
+"""By the characters that these may begin with."""
 _QUOTED: Final = re.compile(r"\"([^\"\n]{3,300})\"|'([^'\n]{3,300})'|`([^`\n]{3,300})`")
 _BARE: Final = re.compile(r"[^\s\"'`<>,;&|(){}\[\]。、，」]{4,300}")
 _SPOKEN: Final = re.compile(r"(?!-)[^\s\"'`<>,;(){}=\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef]{4,120}")
-_NAME_REST: Final = re.compile(r"[A-Za-z0-9_\u00c0-\u052f-]{0,32}")
+_CLOSES: Final = frozenset({"", *".,;)({/!?&|}+<~#$%^\\["})
+"""Behind one of these nothing is said of the word before."""
+_NAME_REST: Final = re.compile(r"[A-Za-z0-9_\u00c0-\u052f-]{1,32}")
 _ABOUT: Final = re.compile(
-    r"(?i)hash|algo|length|_?len\b|_min|_max|min_|max_|timeout|ttl|polic|field|type|name|file|path|reset|count|limit|expir"
+    r"hash|algo|length|_?len\b|_min|_max|min_|max_|timeout|ttl|polic|field|type|name|file|path|reset|count|limit|expir"
     r"|rotat|age|version|prompt|label|url|uri|usage|valid|regex|pattern|placeholder|column|rule|format|provider|manager"
     r"|endpoint|time"
 )
 """A name that goes on with one of these is about a secret."""
+
+
+_ENDINGS: Final = frozenset({"s", "ord", "ords", "ort", "es", "d"})
+"""Rests of names that say nothing about it; the most are one of these."""
 
 
 class Place(NamedTuple):
@@ -84,26 +114,32 @@ Judge = Callable[[str, Place, bool], bool]
 
 def secret_words(view: View) -> Iterator[Span]:
     """Return the secrets that words give away."""
+    solid = view.ascii.translate(_SOLID)
     for start, end in _passwords(view):
-        yield from _judged(view.text, start, end, _is_password)
+        yield from _judged(view, start, end, _is_password, solid)
         if _LINK.search(view.lower, max(0, start - _LINK_REACH), start):
             before = _BEFORE.search(view.text, max(0, start - _BEFORE_REACH), start)
             if before and is_strong(before.group(1)):
                 yield Span(*before.span(1), "SECRET")
     for start, end in _tokens(view):
-        yield from _judged(view.text, start, end, _is_token)
+        yield from _judged(view, start, end, _is_token, solid)
     for start in _places(view.lower, _KEY):
-        is_named = _KEY_OF.search(view.lower, max(0, start - _KEY_REACH), start)
-        yield from _judged(view.text, start, start + len(_KEY), _is_token if is_named else _is_key)
+        named = view.lower[max(0, start - _KEY_REACH) : start]
+        is_named = (named[:-1] if named[-1:] in _JOINS else named).endswith(_KEY_OF)
+        if is_named or _has_long_word(solid, start):
+            yield from _judged(view, start, start + len(_KEY), _is_token if is_named else _is_key, solid)
 
 
 def _passwords(view: View) -> Iterator[tuple[int, int]]:
     lower = view.lower
-    for stem in _PASSWORDS:
-        if stem in lower:
-            yield from ((at, at + len(stem)) for at in _places(lower, stem))
-    if not lower.isascii():
-        yield from (found.span() for found in _FOREIGN_PASSWORDS.finditer(lower))
+    stems = [*_PASSWORDS, *(_PASSWORD_WORDS[word] for word in view.words.intersection(_PASSWORD_WORDS))]
+    for stem in stems:
+        at = lower.find(stem)
+        while at >= 0:
+            yield at, at + len(stem)
+            at = lower.find(stem, at + len(stem))
+    yield from _passes(lower)
+    yield from ((start, end) for start, end, said in foreign_words(view) if said == "password")
     for word in view.words & _SHORT_PASSWORDS:
         for at in _places(lower, word):
             behind = lower[at + len(word) : at + len(word) + 1]
@@ -111,12 +147,31 @@ def _passwords(view: View) -> Iterator[tuple[int, int]]:
                 yield at, at + len(word)
 
 
+def _passes(lower: str) -> Iterator[tuple[int, int]]:
+    for at in _places(lower, _PASS):
+        if lower.startswith(_PASSW, at):
+            yield at, at + len(_PASSW)
+        elif lower.startswith(_PASSES, at):
+            yield at, next(at + len(stem) for stem in _PASSES if lower.startswith(stem, at))
+        elif lower.startswith("e", at + len(_PASS)):
+            stem = next((stem for stem in _PASSES_BEHIND if lower.endswith(stem, 0, at + len(_PASS) + 1)), None)
+            if stem:
+                yield at + len(_PASS) + 1 - len(stem), at + len(_PASS) + 1
+
+
 def _tokens(view: View) -> Iterator[tuple[int, int]]:
-    for stem in _TOKENS:
-        if stem in view.lower:
-            yield from ((at, at + len(stem.rstrip(":="))) for at in _places(view.lower, stem))
+    stems = [*_TOKENS, *(stem for word in view.words.intersection(_TOKEN_WORDS) for stem in _TOKEN_WORDS[word])]
+    for at in _places(view.lower, _AUTH):
+        if view.lower.startswith(_AUTHS, at) or view.lower[at - 1 : at] == "_":
+            yield at, at + len(_AUTH)
     if not view.lower.isascii():
-        yield from (found.span() for found in _FOREIGN_TOKENS.finditer(view.lower))
+        stems.append(_GERMAN)
+    for stem in stems:
+        at = view.lower.find(stem)
+        while at >= 0:
+            yield at, at + len(stem.rstrip(":="))
+            at = view.lower.find(stem, at + len(stem))
+    yield from ((start, end) for start, end, said in foreign_words(view) if said == "token")
 
 
 def _places(text: str, stem: str) -> Iterator[int]:
@@ -126,13 +181,19 @@ def _places(text: str, stem: str) -> Iterator[int]:
         at = text.find(stem, at + len(stem))
 
 
-def _judged(text: str, start: int, end: int, judge: Judge) -> Iterator[Span]:
+def _judged(view: View, start: int, end: int, judge: Judge, solid: bytes) -> Iterator[Span]:
     """Return the value behind a word, if it is a secret."""
-    rest = _NAME_REST.match(text, end)
-    if rest is None or _ABOUT.search(rest.group()):
+    text = view.text
+    if text[end : end + 1] in _CLOSES:
         return
-    end = rest.end()
-    place = _assigned(text, end) or _tagged(text, end)
+    rest = _NAME_REST.match(text, end)
+    if rest:
+        if rest.group() not in _ENDINGS and _ABOUT.search(view.lower, end, rest.end()):
+            return
+        end = rest.end()
+        if text[end : end + 1] in _CLOSES:
+            return
+    place = _assigned(text, end) or (_tagged(text, end) if text[end] in _TAG_SIGNS else None)
     if place is None and (led := (_OPTION if _is_option(text, start) else _SAYS).match(text, end)):
         place = _spoken(text, led.end())
     if place is not None:
@@ -141,7 +202,18 @@ def _judged(text: str, start: int, end: int, judge: Judge) -> Iterator[Span]:
             return
         if place.quoted or place.start == place.end:
             return
-    for pattern in (_USER, _SPACE, _SENTENCE):
+    if judge is _is_password or _has_long_word(solid, end):
+        yield from _beside(text, end, judge)
+
+
+def _has_long_word(solid: bytes, start: int) -> bool:
+    """Say whether a word stands near that is long enough for a key, or for a token that no sign leads to."""
+    return solid.find(_LONG_WORD, start, start + _LONG_REACH) >= 0
+
+
+def _beside(text: str, end: int, judge: Judge) -> Iterator[Span]:
+    """Return the value that no sign and no verb leads to."""
+    for pattern in _BESIDE.get(text[end], ()):
         led = pattern.match(text, end)
         place = _spoken(text, led.end()) if led else None
         if place and judge(text, place, False):
@@ -172,7 +244,7 @@ def _is_option(text: str, start: int) -> bool:
 
 def _assigned(text: str, end: int) -> Place | None:
     """Return where the value of an assignment stands; an empty place if it is code."""
-    sign = _SIGN.match(text, end)
+    sign = None if text[end] == " " and text[end + 1 : end + 2].isalnum() else _SIGN.match(text, end)
     if sign is None:
         return None
     quoted = _QUOTED.match(text, sign.end())

@@ -34,6 +34,7 @@ _DIGITS: Final = {word: str(digit) for language in _LANGUAGES for digit, word in
 }
 _TIMES: Final = {"double": 2, "doppel": 2, "doble": 2, "triple": 3}
 _NAMES: Final = frozenset(_DIGITS) | frozenset(_TIMES)
+_GATE: Final = _NAMES - {"o", "oh"}
 _FEW_IN_A_ROW: Final = b"\1\1\1"
 _NAME: Final = "|".join(sorted(_NAMES, key=len, reverse=True))
 _SPELLED: Final = re.compile(rf"(?:{_NAME})(?:[\s,.\-–—/]{{0,3}}(?:{_NAME}|[0-9])){{4,}}(?![^\W\d_])")
@@ -49,9 +50,9 @@ _KINDS: Final[dict[str, Kind]] = {"card": "CREDIT_CARD", "ssn": "US_SSN", "id": 
 
 def spelled(view: View) -> Iterator[Span]:
     """Return the numbers."""
-    if len(view.words & _NAMES) < _FEWEST_DISTINCT:
+    if len(view.words & _GATE) < _FEWEST_DISTINCT:
         return
-    if _FEW_IN_A_ROW not in bytes(map(_NAMES.__contains__, view.sequence)):
+    if _FEW_IN_A_ROW not in bytes(map(_NAMES.__contains__, view.spaced)):
         return
     for found in _SPELLED.finditer(view.lower):
         yield from _numbers(view, *found.span())
@@ -81,7 +82,7 @@ def _judged(view: View, start: int, end: int, digits: str, words: int) -> Iterat
     """Return the number if it is somebody's: named by a word, or long and no mere counting."""
     if not _FEWEST <= len(digits) <= _MOST or words * 2 < len(digits):
         return
-    label = labels.around(view, start, end)
+    label = labels.around(view, labels.marks(view), start, end)
     if label in _KINDS:
         yield Span(start, end, _KINDS[label])
     elif len(digits) >= _FEWEST_ALONE and label != "none" and digits not in _COUNTING and digits not in _COUNTING[::-1]:

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from parley_sidecar.pii import replaced, spans
-from parley_sidecar.pii.kinds import Kind, Span
+from parley_sidecar.pii import Naming, replaced, spans
+from parley_sidecar.pii.kinds import Span
 
 HOLD: Final = 256
 """Characters behind the end of what has arrived that wait for what follows."""
@@ -26,10 +26,11 @@ _BOUNDARY: Final = re.compile(r"[\s\u3001\u3002\u3040-\u30ff\u3400-\u9fff\uac00-
 class Tail:
     """The end of one text: `add` takes a piece and returns what may be shown, `finish` the rest."""
 
-    __slots__ = ("_buffer", "_look_at", "_naming", "_released")
+    __slots__ = ("_buffer", "_find", "_look_at", "_naming", "_released")
 
-    def __init__(self, naming: Callable[[Kind, str], str]) -> None:
+    def __init__(self, naming: Naming, find: Callable[[str], list[Span]] = spans) -> None:
         self._naming = naming
+        self._find = find
         self._buffer = ""
         self._released = 0
         self._look_at = HOLD + _STEP
@@ -48,13 +49,13 @@ class Tail:
         if end <= self._released:
             self._wait()
             return ""
-        found = spans(self._buffer)
+        found = self._find(self._buffer)
         end = next((span.start for span in found if span.start < end < span.end), end)
         return self._release(end, found)
 
     def finish(self) -> str:
         """Return all that is left."""
-        return self._release(len(self._buffer), spans(self._buffer))
+        return self._release(len(self._buffer), self._find(self._buffer))
 
     def _boundary(self, limit: int) -> int:
         """Return the last place between words that is not behind `limit`."""

@@ -14,6 +14,16 @@ from typing import Final, NamedTuple
 
 from parley_sidecar.pii.kinds import Span
 
+_CASES: Final = bytes(
+    ord("a") if chr(code).islower() else ord("A") if chr(code).isupper() else ord(" ") for code in range(128)
+).ljust(256)
+"""What shows the humps of camelCase."""
+_SHAPES: Final = {"0": "0123456789", "-": " .-", "[": "[({<", "]": "])}>"}
+_SIGNS: Final = {sign: shape for shape, signs in _SHAPES.items() for sign in signs}
+_SHAPED: Final = bytes(ord(_SIGNS.get(chr(code), "a" if chr(code).isalpha() else "|")) for code in range(128)).ljust(
+    256, b"|"
+)
+"""A digit is 0, an ASCII letter is a, what divides groups is -, a bracket is [ or ], and anything else is |."""
 _UNUSUAL: Final = (
     "\u00a0\u00ad\u034f\u061c\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\u09e6-\u09ef\u0e50-\u0e59\u115f\u1160"
     "\u17b4\u17b5\u180b-\u180e\u2000-\u2015\u2024-\u202f\u205f-\u206f\u2070-\u209c\u2212\u2460-\u249b\u3000\u3164"
@@ -27,20 +37,26 @@ _ESCAPES: Final = (
 )
 """Escapes of HTML, of URLs, and of strings in JSON and most languages, behind their first character."""
 _ODD: Final = re.compile(rf"[&%\\{_UNUSUAL}](?:{_ESCAPES}|(?<![&%\\]))")
+_ESCAPED: Final = tuple(re.compile(rf"{sign}(?:{_ESCAPES})") for sign in ("&", "%", r"\\"))
+"""The escapes alone; each begins with what can be skipped to."""
 _COMPATIBLE: Final = re.compile(f"[{_UNUSUAL}]")
 _PLAIN_ESCAPES: Final = {"n": "\n", "r": "\n", "t": "\t"}
 _DASHES: Final = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d")
 _SURROGATES: Final = range(0xD800, 0xE000)
 _FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Seen as nothing though they are letters or marks. Source: Default_Ignorable_Code_Point."""
-_WORD: Final = re.compile("[a-z\xaa\xb5\xba\xc0-\u02af\u0370-\u1fff\u2c00-\u2dff\u3005-\ud7ff\uf900-\ufdff]+")
-"""Letters of lower-case words, with the marks that are parts of them in the scripts of India."""
-_SPACED: Final = {code: chr(code) if chr(code).isalpha() else " " for code in range(128)}
-"""Leaves the letters of ASCII, with spaces for all else: the fast way to its words."""
-_HUMP: Final = re.compile(r"[a-z][A-Z]")
-_PART: Final = re.compile(r"[A-Z][a-z]{1,24}|[A-Z]{1,24}")
+_NO_LETTERS: Final = frozenset({0xC2, 0xE2, 0xF0})
+"""First bytes of signs in UTF-8: Latin's, typography's and mathematics', and pictures."""
+_SPACED: Final = bytes(
+    32 if code in _NO_LETTERS or (code < 128 and not chr(code).isalpha()) else code  # noqa: PLR2004 - ASCII
+    for code in range(256)
+)
+"""Spaces for all that is no letter, and the letters in UTF-8 as they are: the fast way to words."""
+_EASTERN_SIGNS: Final = b"\xe3\x80"
+_ASCII: Final = bytes(range(128))
+_HUMP: Final = re.compile(rb"A(?:a{1,24}|A{0,23})")
+_LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
 _LONGEST_PART: Final = 24
-_DIGIT: Final = re.compile(r"[0-9]")
 
 
 class Change(NamedTuple):
@@ -58,13 +74,22 @@ class View:
 
     text: str
     lower: str
-    sequence: tuple[str, ...]
-    """The lower-case words in their order; of a name in camelCase also its parts, behind all others."""
-    words: frozenset[str]
+    words: set[str]
+    """Of a name in camelCase also its parts."""
     has_digits: bool
+    ascii: bytes
+    """The text with a question mark for each other character."""
+    shape: bytes
+    """What each of its characters is, so that some bytes lead to all that may be a value; see `_SHAPED`."""
+    spaced: list[str]
+    """The lower-case words in their order."""
+    letters: str
+    """All of `lower` that is not ASCII."""
     changes: tuple[Change, ...] = ()
     marks: object = None
     """What `labels` made of the words, for the next detector that asks."""
+    foreign: tuple[tuple[int, int, str], ...] | None = None
+    """What `foreign_words` found, in the same way."""
     _changed: list[int] = field(default_factory=list)
 
     def original(self, spans: Iterable[Span]) -> list[Span]:
@@ -94,30 +119,37 @@ def view(text: str) -> View:
     lower = text.lower()
     if len(lower) != len(text):
         lower = "".join(one if len(one := character.lower()) == 1 else character for character in text)
-    words = _words(text, lower)
-    return View(text, lower, words, frozenset(words), _DIGIT.search(text) is not None, changes)
+    ascii_text = text.encode("ascii", "replace")
+    shape = ascii_text.translate(_SHAPED)
+    encoded = lower.encode("utf-8", "ignore")
+    spaced = encoded.replace(_EASTERN_SIGNS, b" ").translate(_SPACED).decode("utf-8", "ignore").split()
+    words = set(spaced)
+    words.update(_parts(text, lower, ascii_text))
+    letters = "" if text.isascii() else encoded.translate(None, _ASCII).decode("utf-8", "ignore")
+    return View(text, lower, words, b"0" in shape, ascii_text, shape, spaced, letters, changes)
 
 
-def _words(text: str, lower: str) -> tuple[str, ...]:
-    words: list[str] = lower.translate(_SPACED).split() if lower.isascii() else _WORD.findall(lower)
-    for hump in _HUMP.finditer(text):
-        words += _parts(text, hump.start(), hump.end() - 1)
-    return tuple(words)
-
-
-def _parts(text: str, last: int, first: int) -> tuple[str, str]:
-    """Return the parts of a camelCase name on both sides of a hump, in lower case."""
-    start = last
-    while start > max(0, last - _LONGEST_PART) and text[start - 1].islower():
-        start -= 1
-    if start and text[start - 1].isupper():
-        start -= 1
-    behind = _PART.match(text, first)
-    return text[start : last + 1].lower(), behind.group().lower() if behind else ""
+def _parts(text: str, lower: str, ascii_text: bytes) -> list[str]:
+    """Return the parts of names in camelCase."""
+    parts: list[str] = []
+    cases = ascii_text.translate(_CASES)
+    at = cases.find(b"aA")
+    while at >= 0:
+        start = at + 1
+        before = text[max(0, start - _LONGEST_PART) : start]
+        rest = before.rstrip(_LOWER)
+        parts.append(lower[start - len(before) + len(rest) - rest[-1:].isupper() : start])
+        hump = _HUMP.match(cases, start)
+        parts.append(lower[start : hump.end() if hump else start])
+        at = cases.find(b"aA", start)
+    return parts
 
 
 def _plain(text: str) -> tuple[str, tuple[Change, ...]]:
     """Return the text with escapes decoded and characters made plain, and where that changed it."""
+    others = text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
+    if not _COMPATIBLE.search(others) and not any(escaped.search(text) for escaped in _ESCAPED):
+        return text, ()
     pieces: list[str] = []
     changes: list[Change] = []
     at = length = 0
@@ -130,8 +162,6 @@ def _plain(text: str) -> tuple[str, tuple[Change, ...]]:
         changes.append(Change(length, length + len(plain), start, end))
         length += len(plain)
         at = end
-    if not changes:
-        return text, ()
     pieces.append(text[at:])
     return "".join(pieces), tuple(changes)
 

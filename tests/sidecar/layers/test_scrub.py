@@ -3,102 +3,28 @@
 The inner Converse is the real echo provider, or one that says what the test wants said.
 """
 
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
 
-from parley_sidecar.drafts import Draft, begun
 from parley_sidecar.errors import ProviderUnavailable
-from parley_sidecar.http_client import HttpClient
-from parley_sidecar.layers.scrub import OFF_LOOP_CHARACTERS, ScrubLayer
-from parley_sidecar.model import (
-    Answer,
-    Choice,
-    Converse,
-    ConverseRequest,
-    Delta,
-    Message,
-    Reply,
-    Stream,
-    ToolCall,
-    ToolCallDelta,
-    Trace,
-    Usage,
-)
-from parley_sidecar.providers import echo
+from parley_sidecar.layers.scrub import ScrubLayer
+from parley_sidecar.model import Answer, Choice, ConverseRequest, Delta, Message, ToolCall, ToolCallDelta, Usage
+from parley_sidecar.pii.finder import OFF_LOOP_CHARACTERS
+from tests.sidecar.layers.scrubbing import Counts, Heard, asking, echoing, hiding, read, streaming, texts
 
 PHONE = "well hello there, my phone number is +2222222222"
 MAIL = "well hello there, my email is test@test.com"
 ADDRESS = "well hello there from 10.8.9.1"
-
-
-class Counts:
-    """What was counted."""
-
-    def __init__(self) -> None:
-        self.seen: Counter[tuple[str, str]] = Counter()
-
-    def __call__(self, direction: str, kind: str, times: int) -> None:
-        """Add."""
-        self.seen[direction, kind] += times
-
-
-class Heard:
-    """A `Converse` that keeps the request and gives one reply."""
-
-    def __init__(self, reply: Reply | None = None) -> None:
-        self.requests: list[ConverseRequest] = []
-        self._reply = reply or Answer((Choice("fine"),))
-
-    async def __call__(self, request: ConverseRequest, /) -> Reply:
-        """Keep, and reply."""
-        self.requests.append(request)
-        return self._reply
-
-
-def asking(*messages: Message, scrub_answer: bool = False, wants_stream: bool = False) -> ConverseRequest:
-    """Return a request with a trace of its own."""
-    return ConverseRequest(messages, Trace("1"), scrub_answer=scrub_answer, wants_stream=wants_stream)
-
-
-def echoing() -> Converse:
-    """Return the echo provider."""
-    return echo.connect(echo.Settings(), HttpClient())
+FLAGS = hiding()
+"""What a component without a mode hides: what the flags say."""
 
 
 async def said(request: ConverseRequest) -> str:
     """Return what the echo provider's answer is behind the layer."""
-    reply = await ScrubLayer(echoing(), Counts())(request)
+    reply = await ScrubLayer(echoing(), FLAGS, Counts())(request)
     assert isinstance(reply, Answer)
     return reply.choices[0].text
-
-
-async def streaming(*deltas: Delta, fault: Exception | None = None) -> Stream:
-    """Return a provider's stream of these deltas, that ends in `fault` if there is one."""
-    draft = Draft(usage=Usage(1, 2), model="m")
-
-    async def pieces() -> AsyncIterator[Delta]:
-        for delta in deltas:
-            yield draft.add(delta)
-        if fault:
-            raise fault
-        for index in sorted({delta.index for delta in deltas}):
-            draft.finish("stop", "stop", index)
-
-    return await begun(pieces(), draft)  # type: ignore[arg-type]  # an async generator, which its annotation hides
-
-
-async def read(stream: Reply) -> list[Delta]:
-    """Return all deltas of a stream."""
-    assert not isinstance(stream, Answer)
-    return [delta async for delta in stream]
-
-
-def texts(deltas: Sequence[Delta], index: int = 0) -> str:
-    """Return the text of one choice."""
-    return "".join(delta.text for delta in deltas if delta.index == index)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +64,7 @@ async def test_a_request_without_flags_passes_untouched() -> None:
     request = asking(Message("user", PHONE))
     heard = Heard(Answer((Choice(MAIL),)))
 
-    reply = await ScrubLayer(heard, Counts())(request)
+    reply = await ScrubLayer(heard, FLAGS, Counts())(request)
 
     assert heard.requests[0] is request
     assert Answer((Choice(MAIL),)) == reply
@@ -148,7 +74,7 @@ async def test_only_marked_messages_are_scrubbed() -> None:
     """A flag holds for its own input."""
     heard = Heard()
 
-    await ScrubLayer(heard, Counts())(asking(Message("user", MAIL), Message("user", MAIL, scrub=True)))
+    await ScrubLayer(heard, FLAGS, Counts())(asking(Message("user", MAIL), Message("user", MAIL, scrub=True)))
 
     assert [MAIL, "well hello there, my email is <EMAIL_ADDRESS>"] == [one.text for one in heard.requests[0].messages]
 
@@ -158,7 +84,7 @@ async def test_names_and_tool_calls_are_scrubbed_too() -> None:
     call = ToolCall("id 4155552671", "mail_to", '{"to": "ann@example.com", "n": 1.0, "phone": 4155552671}')
     heard = Heard()
 
-    await ScrubLayer(heard, Counts())(
+    await ScrubLayer(heard, FLAGS, Counts())(
         asking(
             Message("assistant", "", "ann@example.com", (call,), scrub=True),
             Message("tool", "sent to ann@example.com", "mail_to", tool_call_id="id 4155552671", scrub=True),
@@ -180,7 +106,7 @@ async def test_a_marked_answers_tool_calls_are_scrubbed() -> None:
     calls = (ToolCall("1", "f", '["ann@example.com"]'),)
     heard = Heard(Answer((Choice("a"), Choice(ADDRESS, "tool_calls", "tool_use", calls)), Usage(1, 2), "m"))
 
-    reply = await ScrubLayer(heard, Counts())(asking(Message("user", "hi"), scrub_answer=True))
+    reply = await ScrubLayer(heard, FLAGS, Counts())(asking(Message("user", "hi"), scrub_answer=True))
 
     scrubbed = (ToolCall("1", "f", '["<EMAIL_ADDRESS>"]'),)
     choices = (Choice("a"), Choice("well hello there from <IP>", "tool_calls", "tool_use", scrubbed))
@@ -191,8 +117,8 @@ async def test_counts_say_which_kinds_went_which_way() -> None:
     """Counted are values by kind and way, never the values."""
     counts = Counts()
 
-    await ScrubLayer(echoing(), counts)(asking(Message("user", f"{MAIL} {MAIL}", scrub=True)))
-    await ScrubLayer(echoing(), counts)(asking(Message("user", ADDRESS), scrub_answer=True))
+    await ScrubLayer(echoing(), FLAGS, counts)(asking(Message("user", f"{MAIL} {MAIL}", scrub=True)))
+    await ScrubLayer(echoing(), FLAGS, counts)(asking(Message("user", ADDRESS), scrub_answer=True))
 
     assert {("prompt", "EMAIL_ADDRESS"): 2, ("answer", "IP"): 1} == counts.seen
 
@@ -205,7 +131,7 @@ async def test_a_request_whose_scrubbing_fails_is_not_asked() -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        await ScrubLayer(heard, broken)(asking(Message("user", MAIL, scrub=True)))
+        await ScrubLayer(heard, FLAGS, broken)(asking(Message("user", MAIL, scrub=True)))
 
     assert [] == heard.requests
 
@@ -225,7 +151,7 @@ async def test_a_value_that_is_split_over_deltas_never_leaks(size: int) -> None:
     )
     deltas = [Delta(text[at : at + size]) for at in range(0, len(text), size)]
 
-    stream = await ScrubLayer(Heard(await streaming(*deltas)), Counts())(
+    stream = await ScrubLayer(Heard(await streaming(*deltas)), FLAGS, Counts())(
         asking(Message("user", "hi"), scrub_answer=True)
     )
     shown = await read(stream)
@@ -237,7 +163,7 @@ async def test_a_value_that_is_split_over_deltas_never_leaks(size: int) -> None:
 
 async def test_a_scrubbed_stream_shows_text_before_its_end() -> None:
     """What lies far enough behind the end is shown while the rest is still to come."""
-    stream = await ScrubLayer(Heard(await streaming(*[Delta("word ")] * 200)), Counts())(
+    stream = await ScrubLayer(Heard(await streaming(*[Delta("word ")] * 200)), FLAGS, Counts())(
         asking(Message("user", "hi"), scrub_answer=True)
     )
     shown = await read(stream)
@@ -254,7 +180,7 @@ async def test_a_scrubbed_streams_answer_is_what_was_shown() -> None:
         Delta(f"{ADDRESS}", 1, (ToolCallDelta(0, arguments='example.com"}'),)),
     )
 
-    stream = await ScrubLayer(Heard(await streaming(*deltas)), Counts())(
+    stream = await ScrubLayer(Heard(await streaming(*deltas)), FLAGS, Counts())(
         asking(Message("user", "hi"), scrub_answer=True)
     )
     shown = await read(stream)
@@ -270,7 +196,9 @@ async def test_a_scrubbed_streams_answer_is_what_was_shown() -> None:
 
 async def test_an_echo_without_words_streams_too() -> None:
     """A stream without a delta has the inner one's answer."""
-    stream = await ScrubLayer(echoing(), Counts())(asking(Message("user", ""), scrub_answer=True, wants_stream=True))
+    stream = await ScrubLayer(echoing(), FLAGS, Counts())(
+        asking(Message("user", ""), scrub_answer=True, wants_stream=True)
+    )
     shown = await read(stream)
 
     assert not isinstance(stream, Answer)
@@ -281,7 +209,7 @@ async def test_a_stream_that_breaks_keeps_its_held_text() -> None:
     """What was held back is not shown when the provider fails, and what was found is counted."""
     counts = Counts()
     inner = await streaming(Delta(MAIL), Delta(" word" * 200), fault=ProviderUnavailable("gone"))
-    stream = await ScrubLayer(Heard(inner), counts)(asking(Message("user", "hi"), scrub_answer=True))
+    stream = await ScrubLayer(Heard(inner), FLAGS, counts)(asking(Message("user", "hi"), scrub_answer=True))
     assert not isinstance(stream, Answer)
     shown: list[Delta] = []
 
@@ -299,7 +227,7 @@ async def test_a_stream_that_breaks_keeps_its_held_text() -> None:
 async def test_closing_a_scrubbed_stream_closes_what_it_wraps() -> None:
     """The provider's call ends with the caller's interest."""
     inner = await streaming(Delta("a"), Delta("b"))
-    stream = await ScrubLayer(Heard(inner), Counts())(asking(Message("user", "hi"), scrub_answer=True))
+    stream = await ScrubLayer(Heard(inner), FLAGS, Counts())(asking(Message("user", "hi"), scrub_answer=True))
     assert not isinstance(stream, Answer)
 
     await stream.aclose()
