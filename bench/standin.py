@@ -8,7 +8,8 @@ bench and the story on a cluster start it: `python standin.py --host 127.0.0.1 -
     GET  /last                  {"headers": {...}, "body": {...}} of the last completion request
     GET  /count                 {"count": N} completions since the start
 
-The model's name causes faults: status-<code>, garbage, empty, cut, hang, slow-<ms>, length, filtered.
+The model's name causes faults: status-<code>, garbage, empty, cut, hang, slow-<ms>, length, filtered, and flaky: of
+every ten calls one is a 503, one is cut off, and the others take between 0 and 90 ms. slow-<ms>/<fault> comes late.
 """
 
 import argparse
@@ -27,6 +28,10 @@ EVENTS: Final = b"text/event-stream"
 REASONS: Final = {200: b"OK", 400: b"Bad Request", 404: b"Not Found"}
 FINISH_REASONS: Final = {"length": "length", "filtered": "content_filter"}
 """How the answers of these models end; those of all others end with `stop`."""
+FLAKY_TURNS: Final = 10
+FLAKY_STEP_S: Final = 0.01
+FLAKY_FAULTS: Final = {3: "status-503", 7: "cut"}
+"""What the model `flaky` does in turn: as how many calls it counts, how much longer each takes, and which faults."""
 RETRY_AFTER_S: Final = 7
 """What a `status-429` asks its caller to wait."""
 
@@ -184,8 +189,17 @@ class Connection(asyncio.Protocol):
         self.record.count += 1
         self.record.headers, self.record.body = self.headers, body
         model = str(request.get("model", ""))
-        if model.startswith("slow-"):
-            delay_s = int(model.removeprefix("slow-")) / 1000
+        if model == "flaky":
+            turn = self.record.count % FLAKY_TURNS
+            delay_s = turn * FLAKY_STEP_S
+            request |= {"model": FLAKY_FAULTS.get(turn, model)}
+        elif model.startswith("slow-"):
+            delay_ms, _, then = model.removeprefix("slow-").partition("/")
+            delay_s = int(delay_ms) / 1000
+            request |= {"model": then or model}
+        else:
+            delay_s = 0
+        if delay_s:
             asyncio.get_running_loop().call_later(delay_s, self.send, complete(request))
         elif model != "hang":
             self.send(complete(request))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from parley_crds.stream import StoreSection
+from parley_sidecar.caching import Caching
 from parley_sidecar.command_error import CommandError
 from parley_sidecar.door import Door
 from parley_sidecar.http_client import HttpClient
@@ -40,13 +41,15 @@ async def assembled(settings: Settings, environ: Mapping[str, str]) -> AsyncIter
     metrics = Metrics(settings.app_id, settings.namespace)
     http = HttpClient()
     stores = Stores(metrics.count_store_fault, Place(settings.namespace, settings.store_limit_s))
-    registry = Registry(Surroundings(http, stores, metrics, settings.app_id, environ))
+    caching = Caching(stores)
+    registry = Registry(Surroundings(http, stores, metrics, settings.app_id, environ, caching))
     try:
         await _share(stores, settings)
         door = _door(settings)
         source = _source(settings, http, registry, stores)
         yield Parts(registry, door, metrics, Metadata(registry, door), source)
     finally:
+        await caching.aclose()
         await stores.aclose()
         await http.aclose()
 

@@ -14,7 +14,7 @@ from parley_crds import checks
 from parley_crds.component import Component
 from parley_sidecar.model import ConverseRequest, Message, NamedTool
 
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 """Changes with the form of keys or stored answers, so that older entries are never met."""
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
@@ -32,9 +32,9 @@ class Identity:
         partition = [_FORMAT, component.namespace, component.name, component.type, altering, application]
         self._partition = hashlib.sha256(_ENCODER.encode(partition)).digest()
 
-    def key(self, request: ConverseRequest) -> bytes:
-        """Return the key of a request, 32 bytes; a per-request provider key enters as an HMAC only."""
-        overrides = request.overrides
+    def key(self, request: ConverseRequest, epoch: bytes) -> bytes:
+        """Return the key of a request in an epoch, 64 hexadecimal digits; a provider key enters as an HMAC only."""
+        overrides, room = request.overrides, request.partition
         payer = overrides.key and hmac.digest(self._partition, overrides.key.encode(), "sha256")
         document = (
             [_message(message) for message in request.messages],
@@ -46,8 +46,10 @@ class Identity:
             payer,
             _tools(request) if request.tools or request.tool_choice else None,
             request.response_format,
+            epoch,
+            room and (room.tag, room.epoch),
         )
-        return hashlib.sha256(self._partition + _ENCODER.encode(document)).digest()
+        return hashlib.sha256(self._partition + _ENCODER.encode(document)).hexdigest().encode()
 
 
 def _message(message: Message) -> tuple[object, ...]:

@@ -4,13 +4,14 @@
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from parley_crds import checks, durations
 from parley_crds.component import Component
 from parley_crds.names import RESERVED_VARIABLES
 from parley_sidecar import providers
+from parley_sidecar.caching import Caching
 from parley_sidecar.errors import InvalidComponent
 from parley_sidecar.http_client import HttpClient
 from parley_sidecar.layers.attempt import AttemptLayer, AttemptLimits
@@ -38,6 +39,7 @@ class Surroundings:
     app_id: str
     environ: Mapping[str, str] = field(repr=False)
     """Where a component's envRef is looked up."""
+    caching: Caching
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Pipeline:
     """Whether the provider has an `endpoint`, so that a request's override of it means something."""
     core: Converse | None = None
     """Its inner half: what the fallback of another component asks."""
+    purge: Callable[[], Awaitable[None]] | None = None
+    """Makes the cache forget all of its answers, wherever they are shared."""
 
     async def answer(self, request: ConverseRequest) -> Answer:
         """Ask, and read a stream to its end; for doors that do not stream."""
@@ -97,8 +101,8 @@ def build(component: Component, surroundings: Surroundings, find: Find = _none_o
     provider = providers.connect(component.type, settings, surroundings.http)
     core = _folded(_inner_layers(resolved, surroundings), provider)
     converse = _folded(_outer_layers(resolved, surroundings, find), core)
-    schema = checks.settings_schemas().get(component.type, {})
-    return Pipeline(component, converse, has_endpoint="endpoint" in schema.get("properties", {}), core=core)
+    has_endpoint = "endpoint" in checks.settings_schemas().get(component.type, {}).get("properties", {})
+    return Pipeline(component, converse, has_endpoint, core, surroundings.caching.epoch(component).purge)
 
 
 def _outer_layers(component: Component, surroundings: Surroundings, find: Find) -> Iterator[Layer]:
@@ -107,7 +111,7 @@ def _outer_layers(component: Component, surroundings: Surroundings, find: Find) 
     yield lambda inner: ObserveLayer(inner, metrics)
     hiding = Hiding(component.privacy, Finder.of(component.privacy, surroundings.http))
     yield lambda inner: ScrubLayer(inner, hiding, metrics.count_pii)
-    yield lambda inner: CacheLayer(inner, component, surroundings.stores, surroundings.app_id)
+    yield lambda inner: CacheLayer(inner, component, surroundings.caching, surroundings.app_id, metrics.count_skip)
     yield lambda inner: DeadlineLayer(inner, durations.seconds(resilience.timeout))
     if resilience.fallback:
         yield lambda inner: FallbackLayer(inner, resilience.fallback, find, metrics.count_fallback)

@@ -151,6 +151,18 @@ def test_a_slow_answer_comes_all_the_same(standin: Standin) -> None:
     assert (200, "slow-20") == (status, json.loads(body)["model"])
 
 
+def test_a_flaky_model_fails_in_turn(standin: Standin) -> None:
+    """Of ten calls in a row one is a 503, one is cut off, and eight are answers."""
+    outcomes: list[int] = []
+    for _ in range(10):
+        try:
+            outcomes.append(post(standin, "flaky")[0])
+        except http.client.IncompleteRead:
+            outcomes.append(0)
+
+    assert [0, *[200] * 8, 503] == sorted(outcomes)
+
+
 def test_a_hanging_answer_never_comes(standin: Standin) -> None:
     """`hang` keeps the connection open and says nothing."""
     connection = http.client.HTTPConnection(standin.url.removeprefix("http://"), timeout=0.2)

@@ -73,9 +73,16 @@ class Process:
         """Read a path of the public port."""
         return self.request(self.metrics_port, path)
 
-    def request(self, port: int, path: str, body: bytes | None = None, headers: Mapping[str, str] = {}) -> Reply:
+    def request(
+        self,
+        port: int,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = {},
+        method: str | None = None,
+    ) -> Reply:
         """Make a request, whatever its status."""
-        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, dict(headers))
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, dict(headers), method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as reply:
                 return Reply(reply.status, dict(reply.headers), parsed(reply.read()))
@@ -110,6 +117,7 @@ def parley_run(
         "PARLEY_HTTP_PORT": str(http_port),
         "PARLEY_GRPC_PORT": str(grpc_port),
         "PARLEY_METRICS_PORT": str(metrics_port),
+        "PARLEY_STORE_SECONDS": "5",  # a stall of this machine is no fault of Redis
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "OPENAI"))}
     words = [*COMMAND, "run", *arguments, *(["--", *command] if command else [])]

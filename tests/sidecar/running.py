@@ -10,6 +10,7 @@ import httpx2
 
 from parley_crds.component import Component
 from parley_sidecar.app import create_app
+from parley_sidecar.caching import Caching
 from parley_sidecar.door import Door
 from parley_sidecar.http_client import HttpClient
 from parley_sidecar.metadata import Metadata
@@ -61,10 +62,12 @@ def component(name: str = "echo", kind: str = "conversation.echo", **fields: Any
 async def surroundings(environ: Mapping[str, str] = {}) -> AsyncIterator[Surroundings]:
     """Open what pipelines share, and close it."""
     metrics = Metrics("shop", "default")
-    shared = Surroundings(HttpClient(), Stores(metrics.count_store_fault), metrics, "shop", environ)
+    stores = Stores(metrics.count_store_fault)
+    shared = Surroundings(HttpClient(), stores, metrics, "shop", environ, Caching(stores))
     try:
         yield shared
     finally:
+        await shared.caching.aclose()
         await shared.stores.aclose()
         await shared.http.aclose()
 

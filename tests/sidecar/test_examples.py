@@ -1,6 +1,7 @@
 """The example manifests: every one passes the checks, and those that a laptop needs work there."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ import yaml
 
 from parley_crds import names
 from parley_sidecar.checking import check_files
-from parley_sidecar.pipeline import Surroundings
 from parley_sidecar.registry import Registry
 from parley_sidecar.sources.directory import DirectorySource
 from parley_sidecar.sources.judgement import Place
@@ -37,7 +37,7 @@ def test_every_component_passes_the_checks(path: Path) -> None:
 async def test_the_laptop_examples_load(environ: dict[str, str], names_: tuple[str, ...], left_out: list[str]) -> None:
     """The echoes always; gpt once its key is in the environment, until then there is a line that names the variable."""
     async with surroundings() as shared:
-        registry = Registry(Surroundings(shared.http, shared.stores, shared.metrics, "local", environ))
+        registry = Registry(replace(shared, app_id="local", environ=environ))
         source = DirectorySource(EXAMPLES / "components", None, Place("local", "default"), registry)
         await source.start()
 

@@ -1,19 +1,22 @@
 """Cache: equal requests are answered from the process's memory, or from the store that all sidecars share.
 
-When the shared store is gone the cache falls open: the failure is counted, and the provider is asked. Answers are kept
-after the reply has gone out; those of a fallback are not. Equal requests that are under way do not wait for each other
-yet.
+Those that are under way at the same time share one call to the provider, over all sidecars: `caching` has the parts.
+When the shared store is gone the cache falls open: the failure is counted, the provider is asked, and requests of this
+process still fly together. Answers are kept after the reply has gone out; those of a fallback are not.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 from parley_crds import durations
 from parley_crds.component import Component
 from parley_sidecar import answers
-from parley_sidecar.edges import survived
+from parley_sidecar.answers import Entry
+from parley_sidecar.caching import Caching
+from parley_sidecar.caching.journeys import Errand, Found, Keeper, SharedJourney
+from parley_sidecar.caching.shelves import CountSkip, Shelf
 from parley_sidecar.errors import StoreUnavailable
 from parley_sidecar.identity import Identity
 from parley_sidecar.model import (
@@ -23,17 +26,11 @@ from parley_sidecar.model import (
     Converse,
     ConverseRequest,
     Delta,
+    Forwarded,
     Reply,
     Stream,
-    Trace,
 )
-from parley_sidecar.stores import Stores
 from parley_sidecar.stores.protocol import Store
-
-MEMORY_TTL_S: Final = 300.0
-"""The longest time that the process's own tier keeps what the shared one has too."""
-MAX_KEPT_BYTES: Final = 1024 * 1024
-"""The largest answer that is kept: as long as a large chat, and far from what a store is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +52,19 @@ class Lifetime:
         return self.usual_s if policy.ttl_s is None else min(policy.ttl_s, self.most_s)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An answer of the cache, and what to say about it."""
-
-    answer: Answer
-    status: CacheStatus
-
-
 class CacheLayer:
-    """Answer from the tiers, or ask the inner `Converse` and keep what it says."""
+    """Answer from the tiers, or ask the inner `Converse` together with all who ask the same, and keep what it says."""
 
-    def __init__(self, inner: Converse, component: Component, stores: Stores, app_id: str) -> None:
+    def __init__(
+        self, inner: Converse, component: Component, caching: Caching, app_id: str, count_skip: CountSkip
+    ) -> None:
         self._inner = inner
         self._identity = Identity(component, app_id)
         self._lifetime = Lifetime.of(component)
-        self._stores = stores
+        self._keeper = Keeper(caching.stores, count_skip, tool_calls=component.cache.tool_calls)
+        self._flights = caching.flights
+        self._stores = caching.stores
+        self._epoch = caching.epoch(component)
 
     async def __call__(self, request: ConverseRequest, /) -> Reply:
         """Answer `request`, and note in its trace what the cache did."""
@@ -78,63 +72,83 @@ class CacheLayer:
         ttl_s = self._lifetime.for_request(policy)
         if ttl_s <= 0:
             return await self._inner(request)
-        key = self._identity.key(request)
-        if policy.may_read and (found := await self._find(key, policy)):
-            request.trace.cache = found.status
-            return found.answer
-        request.trace.cache = CacheStatus(hit=False)
+        may_read = policy.may_read and policy.max_age_s != 0
+        if not may_read and not policy.may_store:
+            request.trace.cache = CacheStatus(hit=False, forward="request")
+            return await self._inner(request)
+        began_s = 0.0
+        epoch = self._epoch.known
+        if epoch is None:
+            began_s = asyncio.get_running_loop().time()
+            epoch = await self._epoch.ask()
+        key = self._identity.key(request, epoch)
+        seen: Forwarded = "miss"
+        if may_read and request.partition is None:
+            found = self._judged(await self._stores.memory.get(key), self._stores.memory, policy)
+            if isinstance(found, Found):
+                request.trace.cache = found.status
+                return found.answer
+            seen = found
+        give_up_s = (began_s or asyncio.get_running_loop().time()) + self._stores.place.limit_s
+        errand = Errand(Shelf.of(self._stores, key, request.partition), policy, ttl_s, give_up_s)
+        if not may_read:
+            request.trace.cache = CacheStatus(hit=False, forward="request")
+            return await self._alone(errand, request)
+        return await self._asked(errand, request, seen)
+
+    async def _asked(self, errand: Errand, request: ConverseRequest, seen: Forwarded) -> Reply:
+        """Answer what is not in memory: from the shared store, or together with all who ask the same now."""
+        shelf = errand.shelf
+        if shelf.shared and not self._flights.has(shelf.key):
+            found = await self._shared(shelf.shared, errand, seen)
+            if isinstance(found, Found):
+                request.trace.cache = found.status
+                return found.answer
+            seen = found
+        request.trace.cache = CacheStatus(hit=False, forward=seen)
+        if not errand.policy.may_store:
+            return await self._inner(request)
+        depart = partial(SharedJourney, self._inner, self._keeper, errand)
+        return await self._flights.fly(shelf.key, request, depart)
+
+    async def _alone(self, errand: Errand, request: ConverseRequest) -> Reply:
+        """Ask for this request only, and keep the answer for others."""
         reply = await self._inner(request)
-        if not policy.may_store or request.trace.answered_by:
-            return reply
-        keep = partial(self._keep, request.trace, key, ttl_s)
+        keep = partial(self._keeper.replace, errand, request.trace)
         if not isinstance(reply, Answer):
             return KeptStream(reply, keep)
         await keep(reply)
         return reply
 
-    async def _find(self, key: bytes, policy: CachePolicy) -> Found | None:
-        """Look in memory, then in the shared store; what is found there is kept in memory too."""
-        found = await self._look(self._stores.memory, key, policy)
-        shared = self._stores.shared
-        if found or shared is None:
-            return found
+    async def _shared(self, shared: Store, errand: Errand, seen: Forwarded) -> Found | Forwarded:
+        """Look in the shared store; what is found there is kept in memory too."""
+        shelf = errand.shelf
         try:
-            return await self._look(shared, key, policy)
+            value = await shared.get(shelf.key, errand.left_s())
         except StoreUnavailable:
             self._stores.failed("get")
-            return None
+            value = None
+        found = self._judged(value, shared, errand.policy, shelf)
+        if isinstance(found, Found) and value is not None:
+            await shelf.remember(value, float(found.status.ttl_s or 0))
+        elif found == "miss" and shelf.memory:  # a flight may have landed meanwhile
+            found = self._judged(await shelf.memory.get(shelf.key), shelf.memory, errand.policy)
+        return seen if found == "miss" else found
 
-    async def _look(self, store: Store, key: bytes, policy: CachePolicy) -> Found | None:
-        value = await store.get(key)
-        entry = answers.unpack(value) if value else None
-        if value is None or entry is None:
-            return None
-        now_s = self._stores.clock()
+    def _judged(
+        self, value: bytes | None, store: Store, policy: CachePolicy, shelf: Shelf | None = None
+    ) -> Found | Forwarded:
+        """Return what lies in a store if it is an answer, and good for a request; else why it is not."""
+        entry = None if value is None else shelf.unpack(value) if shelf else answers.unpack(value)
+        if not isinstance(entry, Entry):
+            return "miss"
+        now_s, max_age_s = self._stores.clock(), policy.max_age_s
         left_s = entry.expires_at_s - now_s
-        if left_s <= 0 or (policy.max_age_s is not None and now_s - entry.stored_at_s > policy.max_age_s):
-            return None
-        if store is not self._stores.memory:
-            await self._stores.memory.set(key, value, min(left_s, MEMORY_TTL_S))
+        if left_s <= 0:
+            return "miss"
+        if max_age_s is not None and now_s - entry.stored_at_s > max_age_s:
+            return "stale"
         return Found(entry.answer, CacheStatus(hit=True, tier=store.tier, ttl_s=int(left_s)))
-
-    async def _keep(self, trace: Trace, key: bytes, ttl_s: float, answer: Answer) -> None:
-        """Keep a good answer: in memory now, in the shared store after the reply."""
-        now_s = self._stores.clock()
-        value = answers.pack(answers.Entry(now_s, now_s + ttl_s, answer))
-        if not may_be_kept(answer) or len(value) > MAX_KEPT_BYTES:
-            return
-        shared = self._stores.shared
-        await self._stores.memory.set(key, value, min(ttl_s, MEMORY_TTL_S) if shared else ttl_s)
-        trace.cache = CacheStatus(hit=False, stored=True)
-        if shared:
-            write = self._share(shared, key, value, ttl_s)
-            self._stores.background(survived(write, "answer could not be kept"))
-
-    async def _share(self, shared: Store, key: bytes, value: bytes, ttl_s: float) -> None:
-        try:
-            await shared.set(key, value, ttl_s)
-        except StoreUnavailable:
-            self._stores.failed("set")
 
 
 class KeptStream:
@@ -158,11 +172,3 @@ class KeptStream:
     async def aclose(self) -> None:
         """Close the inner stream."""
         await self._inner.aclose()
-
-
-def may_be_kept(answer: Answer) -> bool:
-    """Say whether an answer is good for others too: not empty, not filtered, no tool call."""
-    return bool(answer.choices) and all(
-        choice.text and not choice.tool_calls and choice.finish_reason not in {"content_filter", "tool_calls"}
-        for choice in answer.choices
-    )

@@ -35,7 +35,7 @@ class DeadlineLayer:
         now_s = loop.time()
         deadline_s, too_late = now_s + self._limit_s, self._too_late
         if trace.deadline_s is not None and trace.deadline_s <= deadline_s:
-            deadline_s, too_late = trace.deadline_s, _passed
+            deadline_s, too_late = trace.deadline_s, self._too_late if trace.deadline_is_own else _passed
             if deadline_s <= now_s:
                 raise too_late()
         else:

@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import ceil
 from typing import Final
 
@@ -49,17 +50,28 @@ def cache_policy(cache_control: bytes | None, ttl_s: float | None = None) -> Cac
 def cache_status(status: CacheStatus) -> str:
     """Render what the cache did. Source: RFC 9211."""
     if not status.hit:
-        return "parley; fwd=miss; stored" if status.stored else "parley; fwd=miss"
+        stored, collapsed = "; stored" * status.stored, "; collapsed" * status.collapsed
+        return f"parley; fwd={status.forward}{stored}{collapsed}"
     ttl = "" if status.ttl_s is None else f"; ttl={status.ttl_s}"
     return f"parley; hit{ttl}; detail={status.tier}" if status.tier else f"parley; hit{ttl}"
 
 
 def together(statuses: Sequence[CacheStatus | None]) -> CacheStatus | None:
-    """Return what the cache did with requests that are answered as one: a hit if all are, then that of the oldest."""
+    """Return what the cache did with requests that are answered as one.
+
+    It is a hit if all are, then that of the oldest; else the first that was none speaks, and says of all that were none
+    whether they were stored, or waited for other requests.
+    """
     known = [status for status in statuses if status]
     if len(known) < len(statuses) or not known:
         return None
-    return min(known, key=lambda status: (status.hit, status.ttl_s or 0))
+    forwarded = [status for status in known if not status.hit]
+    if not forwarded:
+        return min(known, key=lambda status: status.ttl_s or 0)
+    asked = [status for status in forwarded if not status.collapsed]
+    return replace(
+        (asked or forwarded)[0], stored=bool(asked) and all(status.stored for status in asked), collapsed=not asked
+    )
 
 
 def retry_after(seconds: float) -> str:

@@ -48,7 +48,7 @@ async def test_an_answer_brings_the_request_s_id_and_what_the_cache_did() -> Non
 
     assert ("r-1", "parley; fwd=miss; stored") == (first.metadata["x-request-id"], first.metadata["cache-status"])
     assert second.metadata["cache-status"].startswith("parley; hit")
-    assert "parley; fwd=miss; stored" == third.metadata["cache-status"]
+    assert "parley; fwd=request; stored" == third.metadata["cache-status"]
     assert 32 == len(second.metadata["x-request-id"])
 
 

@@ -44,6 +44,18 @@ async def test_the_callers_earlier_deadline_is_kept() -> None:
 
 
 @jumping
+async def test_a_deadline_that_runs_already_is_kept_with_its_owner() -> None:
+    """The component's own time may begin outside of this layer: in a chat room the wait for the turn is part of it."""
+    request = asking(deadline_s=1002.0)
+    request.trace.deadline_is_own = True
+
+    with pytest.raises(ProviderTimeout, match=r"^no answer within 60 s$"):
+        await DeadlineLayer(Scripted(3600, ANSWER), 60)(request)
+
+    assert 2 + GRACE_S == elapsed_s()
+
+
+@jumping
 async def test_the_callers_later_deadline_is_drawn_in() -> None:
     """A caller with more time than the component gives has the component's."""
     request = asking(deadline_s=2000.0)

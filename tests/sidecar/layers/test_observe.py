@@ -113,6 +113,19 @@ async def test_a_hit_saves_tokens() -> None:
     assert 'parley_tokens_total{type="prompt"}' not in counted
 
 
+async def test_an_answer_of_another_requests_call_saves_tokens() -> None:
+    """Who waited for a call that somebody else is counted for spent nothing."""
+    metrics = Metrics("shop", "ns")
+    waited = CacheStatus(hit=False, collapsed=True)
+
+    await ObserveLayer(Replying(ANSWER), metrics.component("gpt"))(asking(cache=waited))
+
+    counted = await seen(metrics)
+    assert 4 == counted['parley_tokens_saved_total{type="completion"}']
+    assert 1 == counted['parley_cache_requests_total{result="collapsed",tier=""}']
+    assert 'parley_tokens_total{type="prompt"}' not in counted
+
+
 async def test_an_answer_without_usage_is_counted() -> None:
     """Where the provider counts no tokens, none are counted."""
     metrics = Metrics("shop", "ns")

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from parley_sidecar.command_error import CommandError
-from parley_sidecar.pipeline import Surroundings
 from parley_sidecar.registry import Registry
 from parley_sidecar.sources.directory import DirectorySource
 from parley_sidecar.sources.judgement import Place
@@ -33,7 +32,7 @@ def echo(name: str = "echo", **more: Any) -> str:
 async def registry() -> AsyncIterator[Registry]:
     """A registry with nothing in it yet."""
     async with surroundings({"SET": "1"}) as shared:
-        yield Registry(Surroundings(shared.http, shared.stores, shared.metrics, "shop", {"SET": "1"}))
+        yield Registry(shared)
 
 
 def source_of(directory: Path, registry: Registry, secrets: Path | None = None) -> DirectorySource:

@@ -7,6 +7,7 @@ from parley_sidecar.wire import headers
 
 HIT = CacheStatus(hit=True, tier="redis", ttl_s=299)
 MISS = CacheStatus(hit=False, stored=True)
+WAITED = CacheStatus(hit=False, collapsed=True)
 TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -50,6 +51,10 @@ def test_a_request_says_how_to_cache(cache_control: bytes | None, ttl_s: float |
         (CacheStatus(hit=True), "parley; hit"),
         (MISS, "parley; fwd=miss; stored"),
         (CacheStatus(hit=False), "parley; fwd=miss"),
+        (CacheStatus(hit=False, collapsed=True), "parley; fwd=miss; collapsed"),
+        (CacheStatus(hit=False, forward="request", stored=True), "parley; fwd=request; stored"),
+        (CacheStatus(hit=False, forward="request"), "parley; fwd=request"),
+        (CacheStatus(hit=False, forward="stale", collapsed=True), "parley; fwd=stale; collapsed"),
     ],
 )
 def test_the_cache_says_what_it_did(status: CacheStatus, text: str) -> None:
@@ -65,10 +70,18 @@ def test_the_cache_says_what_it_did(status: CacheStatus, text: str) -> None:
         ([HIT], HIT),
         ([HIT, MISS], MISS),
         ([HIT, CacheStatus(hit=True, tier="memory", ttl_s=10)], CacheStatus(hit=True, tier="memory", ttl_s=10)),
+        ([HIT, CacheStatus(hit=True)], CacheStatus(hit=True)),
+        ([WAITED, HIT, WAITED], WAITED),
+        ([WAITED, MISS], MISS),
+        ([MISS, CacheStatus(hit=False)], CacheStatus(hit=False)),
+        ([CacheStatus(hit=False, forward="stale"), MISS], CacheStatus(hit=False, forward="stale")),
     ],
 )
 def test_several_are_a_hit_if_all_are(statuses: list[CacheStatus | None], shown: CacheStatus | None) -> None:
-    """Requests that are answered together are a hit only if all are; a part without a cache says nothing."""
+    """Requests that are answered together are a hit only if all are, stored only if all that were asked are.
+
+    They waited for others only if none of them was asked; a part without a cache says nothing.
+    """
     assert shown == headers.together(statuses)
 
 
