@@ -25,6 +25,8 @@ from parley_sidecar.openai_description import with_openai
 from parley_sidecar.openai_routes import PREFIX, OpenAIRoutes, refuse
 from parley_sidecar.registry import Registry
 from parley_sidecar.routes import ConverseRoutes
+from parley_sidecar.upkeep import add_upkeep
+from parley_sidecar.upkeep_description import with_upkeep
 from parley_sidecar.wire import errors as wire_errors
 
 _CONVERSE: Final = re.compile(rb"/v1\.0-(alpha[12])/conversation/([^/]+)/converse")
@@ -63,9 +65,9 @@ class ConverseApp(FastAPI):
             await self._routes(_APIS[found[1]], found[2], scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """Return FastAPI's document with the converse routes added."""
+        """Return FastAPI's document with the routes added that it does not know."""
         if not self.openapi_schema:
-            self.openapi_schema = with_openai(with_converse(super().openapi()))
+            self.openapi_schema = with_upkeep(with_openai(with_converse(super().openapi())))
         return self.openapi_schema
 
     async def _refuse(self, error: ParleyError, send: Send) -> None:
@@ -78,6 +80,7 @@ def create_app(
 ) -> FastAPI:
     """Return the API's app; `stop` asks the process to end in order, and returns at once."""
     app = ConverseApp(registry, door, metrics)
+    add_upkeep(app, registry, door)
 
     # Parameters are declared by hand: FastAPI would load pydantic's old version for them, a tenth of the start's time.
     @app.get("/v1.0/healthz", status_code=204, openapi_extra=_APP_ID, responses=_fails(500))

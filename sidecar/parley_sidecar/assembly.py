@@ -8,13 +8,13 @@ from typing import Final
 
 from parley_crds.stream import StoreSection
 from parley_sidecar.caching import Caching
-from parley_sidecar.command_error import CommandError
 from parley_sidecar.door import Door
 from parley_sidecar.http_client import HttpClient
 from parley_sidecar.metadata import Metadata
 from parley_sidecar.metrics import Metrics
 from parley_sidecar.pipeline import Surroundings
 from parley_sidecar.registry import Registry
+from parley_sidecar.rooms import Rooms
 from parley_sidecar.settings import Settings
 from parley_sidecar.sources import Source
 from parley_sidecar.stores import Stores
@@ -40,15 +40,16 @@ async def assembled(settings: Settings, environ: Mapping[str, str]) -> AsyncIter
     """Make the parts, and close what they hold at the end, pending cache writes included."""
     metrics = Metrics(settings.app_id, settings.namespace)
     http = HttpClient()
-    stores = Stores(metrics.count_store_fault, Place(settings.namespace, settings.store_limit_s))
-    caching = Caching(stores)
-    registry = Registry(Surroundings(http, stores, metrics, settings.app_id, environ, caching))
+    stores = Stores(metrics.count_store_fault, Place(settings.namespace, settings.store_limit_s, metrics.show_store))
+    rooms, caching = Rooms(stores), Caching(stores)
+    registry = Registry(Surroundings(http, stores, metrics, settings.app_id, environ, rooms, caching))
     try:
         await _share(stores, settings)
         door = _door(settings)
         source = _source(settings, http, registry, stores)
         yield Parts(registry, door, metrics, Metadata(registry, door), source)
     finally:
+        await rooms.aclose()
         await caching.aclose()
         await stores.aclose()
         await http.aclose()
@@ -97,7 +98,4 @@ async def _share(stores: Stores, settings: Settings) -> None:
         return
     key, former_key = settings.context_key or "", settings.former_context_key or ""
     section = StoreSection(url=settings.redis, context_key=key, former_context_key=former_key, version="--redis")
-    try:
-        await stores.use(section)
-    except ValueError:  # its words may hold the URL
-        raise CommandError("--redis is not the URL of a Redis server", exit_code=2) from None
+    await stores.use(section)

@@ -1,6 +1,6 @@
-"""The command `parley`: run a sidecar, check manifests, ask a running sidecar.
+"""The command `parley`: run a sidecar, check manifests, ask a running sidecar and look after what it keeps.
 
-Each command imports what it needs when it is called: `--help` and `converse` load no server and no pydantic.
+Each command imports what it needs when it is called: only `run` and `check` load a server or pydantic.
 """
 
 import argparse
@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _run(chosen, command)
             case "check":
                 return _check(chosen)
-            case _:
-                return _converse(chosen)
+            case asking:
+                return _ask(asking, chosen)
     except CommandError as error:
         print(f"parley: {error}", file=sys.stderr)
         return error.exit_code
@@ -56,11 +56,28 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     check = commands.add_parser("check", help="check manifests of components, as the operator does, offline")
     check.add_argument("files", nargs="+", metavar="FILE", help="a YAML or JSON file; - is the standard input")
-    ask = commands.add_parser("converse", help="ask a running sidecar")
-    ask.add_argument("name", metavar="NAME", help="the component's name")
-    ask.add_argument("text", metavar="TEXT", help="what to say; - is the standard input")
-    ask.add_argument("--http-port", metavar="PORT", help=f"the sidecar's port ({names.HTTP_PORT})")
+    _add_asking(commands)
     return parser
+
+
+def _add_asking(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    asking = {
+        name: commands.add_parser(name, help=meaning)
+        for name, meaning in (
+            ("converse", "ask a running sidecar"),
+            ("room", "show what was said in a chat room"),
+            ("forget", "erase a chat room, its hidden values and its cached answers"),
+            ("purge", "forget a component's cached answers, in all sidecars that share them"),
+        )
+    }
+    for command in asking.values():
+        command.add_argument("name", metavar="NAME", help="the component's name")
+        command.add_argument("--http-port", metavar="PORT", help=f"the sidecar's port ({names.HTTP_PORT})")
+    asking["converse"].add_argument("text", metavar="TEXT", help="what to say; - is the standard input")
+    asking["converse"].add_argument("--context", metavar="ID", help="the chat room that it belongs to")
+    for name in ("room", "forget"):
+        asking[name].add_argument("id", metavar="ID", help="the chat room's id")
+    asking["room"].add_argument("--json", action="store_true", help="print it as the API shows it")
 
 
 def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -95,12 +112,22 @@ def _check(chosen: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _converse(chosen: argparse.Namespace) -> int:
-    from parley_sidecar.asking import ask  # noqa: PLC0415 - the standard library's HTTP client
+def _ask(asking: str, chosen: argparse.Namespace) -> int:
+    from parley_sidecar.asking import Sidecar, document, transcript  # noqa: PLC0415 - the standard library's HTTP client
 
-    text = sys.stdin.read() if chosen.text == "-" else chosen.text
-    for output in ask(chosen.name, text, _port(chosen), os.environ.get(names.API_TOKEN_VARIABLE)):
-        print(output)
+    sidecar = Sidecar(_port(chosen), os.environ.get(names.API_TOKEN_VARIABLE))
+    match asking:
+        case "room":
+            room = sidecar.room(chosen.name, chosen.id)
+            print(document(room) if chosen.json else transcript(room))
+        case "forget":
+            sidecar.forget(chosen.name, chosen.id)
+        case "purge":
+            sidecar.purge(chosen.name)
+        case _:
+            text = sys.stdin.read() if chosen.text == "-" else chosen.text
+            for output in sidecar.converse(chosen.name, text, chosen.context):
+                print(output)
     return 0
 
 

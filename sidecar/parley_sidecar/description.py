@@ -23,6 +23,7 @@ _FAILURES: Final = {
 }
 _PRECISE: Final = {
     "404": "There is no such component, with precise statuses; otherwise no such path",
+    "409": "The chat room is busy, or was erased meanwhile, with precise statuses",
     "413": "The body is too large, with precise statuses",
     "429": "Too many requests, for the provider or for the component, with precise statuses",
     "502": "The provider cannot be reached, or refused, with precise statuses",
@@ -31,8 +32,7 @@ _PRECISE: Final = {
 _TEXT: Final = {"text/plain": {"schema": {"type": "string"}}}
 _EVENTS: Final = {
     "text/event-stream": {
-        "schema": {
-            "type": "string",
+        "schema": {  # without a type: readers of the document take it for the whole text, or for each event
             "description": "With `Accept: text/event-stream`. Events: `delta`, whose data is an Alpha2DeltaEvent; then "
             "one `complete`, an Alpha2Reply with empty messages, or one `error`, a ConverseError.",
         }

@@ -156,7 +156,8 @@ class DaprService:
         return self._registry.get(name)
 
     def _call(self, visit: Visit, pipeline: Pipeline) -> Call:
-        allowed = terms(tuple(pipeline.component.overrides.allow), pipeline.has_endpoint, self._door.own_ports)
+        allow = tuple(pipeline.component.overrides.allow)
+        allowed = terms(allow, pipeline.has_endpoint, self._door.own_ports, pipeline.keeps_rooms)
         return Call(visit.api, visit.request_id, allowed, visit.cache_control)
 
     def _note(self, visit: Visit, error: ParleyError) -> None:

@@ -23,6 +23,7 @@ _FAILURES: Final = {
     "401": "The API token is missing or wrong",
     "403": "A web page asks, or a host that is not allowed",
     "404": "There is no such component",
+    "409": "The chat room is busy, or was erased meanwhile",
     "413": "The body is too large",
     "429": "Too many requests, for the provider or for the component",
     "500": "The provider refused or garbled it, or a fault of the sidecar",
@@ -30,8 +31,7 @@ _FAILURES: Final = {
 }
 _EVENTS: Final = {
     "text/event-stream": {
-        "schema": {
-            "type": "string",
+        "schema": {  # without a type, as alpha2's
             "description": "With `stream`: each `data:` is an OpenAIChunk, or an OpenAIErrorReply where the answer "
             "broke off; the last is [DONE] where it did not.",
         }

@@ -17,6 +17,7 @@ from parley_sidecar.http_client import HttpClient
 from parley_sidecar.layers.attempt import AttemptLayer, AttemptLimits
 from parley_sidecar.layers.breaker import BreakerLayer, BreakerPolicy
 from parley_sidecar.layers.cache import CacheLayer
+from parley_sidecar.layers.context import ContextLayer, Waits
 from parley_sidecar.layers.deadline import DeadlineLayer
 from parley_sidecar.layers.fallback import FallbackLayer, Find
 from parley_sidecar.layers.limit import LimitLayer
@@ -26,6 +27,7 @@ from parley_sidecar.layers.scrub import Hiding, ScrubLayer
 from parley_sidecar.metrics import Metrics
 from parley_sidecar.model import Answer, Converse, ConverseRequest, Layer
 from parley_sidecar.pii.finder import Finder
+from parley_sidecar.rooms import ComponentRooms, Rooms
 from parley_sidecar.stores import Stores
 
 
@@ -39,6 +41,7 @@ class Surroundings:
     app_id: str
     environ: Mapping[str, str] = field(repr=False)
     """Where a component's envRef is looked up."""
+    rooms: Rooms
     caching: Caching
 
 
@@ -50,10 +53,17 @@ class Pipeline:
     converse: Converse
     has_endpoint: bool
     """Whether the provider has an `endpoint`, so that a request's override of it means something."""
-    core: Converse | None = None
+    core: Converse
     """Its inner half: what the fallback of another component asks."""
-    purge: Callable[[], Awaitable[None]] | None = None
+    rooms: ComponentRooms
+    """Its chat rooms, of this application."""
+    purge: Callable[[], Awaitable[None]]
     """Makes the cache forget all of its answers, wherever they are shared."""
+
+    @property
+    def keeps_rooms(self) -> bool:
+        """Whether every context id names a chat room; otherwise only the reference's `conversationContext` does."""
+        return self.component.context.ttl is not None
 
     async def answer(self, request: ConverseRequest) -> Answer:
         """Ask, and read a stream to its end; for doors that do not stream."""
@@ -68,9 +78,12 @@ class Pipeline:
             await reply.aclose()
 
     async def answers(self, requests: Sequence[ConverseRequest], at_once: int) -> list[Answer]:
-        """Ask several; the first failure in their order fails all, and ends those that are under way."""
-        if len(requests) == 1:
-            return [await self.answer(requests[0])]
+        """Ask several; the first failure in their order fails all, and ends those that are under way.
+
+        Turns of one chat room are asked one after the other, and those before a failure stay in it.
+        """
+        if len(requests) == 1 or requests[0].context_id:
+            return [await self.answer(request) for request in requests]
         slots = asyncio.Semaphore(at_once)
 
         async def ask(request: ConverseRequest) -> Answer:
@@ -99,18 +112,33 @@ def build(component: Component, surroundings: Surroundings, find: Find = _none_o
     settings = _settings(component, surroundings.environ)
     resolved = component.model_copy(update={"settings": settings})
     provider = providers.connect(component.type, settings, surroundings.http)
+    rooms = _rooms(resolved, surroundings)
     core = _folded(_inner_layers(resolved, surroundings), provider)
-    converse = _folded(_outer_layers(resolved, surroundings, find), core)
+    converse = _folded(_outer_layers(resolved, surroundings, rooms, find), core)
     has_endpoint = "endpoint" in checks.settings_schemas().get(component.type, {}).get("properties", {})
-    return Pipeline(component, converse, has_endpoint, core, surroundings.caching.epoch(component).purge)
+    purge = surroundings.caching.epoch(component).purge
+    return Pipeline(component, converse, has_endpoint, core, rooms, purge)
 
 
-def _outer_layers(component: Component, surroundings: Surroundings, find: Find) -> Iterator[Layer]:
+def _rooms(component: Component, surroundings: Surroundings) -> ComponentRooms:
+    """Return the component's chat rooms; where it promises them, a store without a key is a fault that shows now."""
+    if component.context.ttl is not None and surroundings.stores.lacks_key:
+        raise InvalidComponent("context.ttl keeps chat rooms in Redis, which needs a context key to seal them")
+    count = surroundings.metrics.component(component.name)
+    return ComponentRooms(component, surroundings.app_id, surroundings.rooms.access(count))
+
+
+def _outer_layers(
+    component: Component, surroundings: Surroundings, rooms: ComponentRooms, find: Find
+) -> Iterator[Layer]:
     """THE ORDER, outermost first: what stands around a whole request. A layer that is not configured is left out."""
     metrics, resilience = surroundings.metrics.component(component.name), component.resilience
     yield lambda inner: ObserveLayer(inner, metrics)
-    hiding = Hiding(component.privacy, Finder.of(component.privacy, surroundings.http))
+    finder = Finder.of(component.privacy, surroundings.http)
+    hiding = Hiding(component.privacy, finder, rooms.numbers)
     yield lambda inner: ScrubLayer(inner, hiding, metrics.count_pii)
+    waits = Waits(_attempt_limits(component).first_s, durations.seconds(resilience.timeout))
+    yield lambda inner: ContextLayer(inner, rooms, waits)
     yield lambda inner: CacheLayer(inner, component, surroundings.caching, surroundings.app_id, metrics.count_skip)
     yield lambda inner: DeadlineLayer(inner, durations.seconds(resilience.timeout))
     if resilience.fallback:

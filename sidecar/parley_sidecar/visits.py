@@ -55,7 +55,8 @@ class Visit:
 
     def call(self, pipeline: Pipeline, own_ports: frozenset[int], *, wants_stream: bool = False) -> Call:
         """Return what the wire forms need to know beside the body, now that the component is found."""
-        allowed = terms(tuple(pipeline.component.overrides.allow), pipeline.has_endpoint, own_ports)
+        allow = tuple(pipeline.component.overrides.allow)
+        allowed = terms(allow, pipeline.has_endpoint, own_ports, pipeline.keeps_rooms)
         return Call(self.api, self.request_id, allowed, self.headers.get(b"cache-control"), wants_stream)
 
     def log(self, error: ParleyError, event: str, status: int) -> None:

@@ -6,6 +6,7 @@ variables alone, and prints what it heard as one JSON document.
 
 import asyncio
 import json
+import secrets
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -35,6 +36,7 @@ def everything() -> Mapping[str, tuple[str, dict[str, Any]]]:
     """Return calls by a name for each: the client's method and its arguments."""
     schema = Struct()
     schema.update(SCHEMA)
+    room = f"room-{secrets.token_hex()}"
     turns = [
         talk.create_system_message("be brief"),
         talk.create_user_message("hi"),
@@ -68,6 +70,8 @@ def everything() -> Mapping[str, tuple[str, dict[str, Any]]]:
             "converse_alpha2",
             {"name": "gpt", "inputs": ask("What is 2+2?"), "response_format": schema},
         ),
+        "room": ("converse_alpha2", {"name": "room", "inputs": ask("one"), "context_id": room}),
+        "room again": ("converse_alpha2", {"name": "room", "inputs": ask("two"), "context_id": room}),
         "refused": ("converse_alpha2", {"name": "nobody", "inputs": ask("hi")}),
     }
 

@@ -15,9 +15,11 @@ from parley_sidecar.door import Door
 from parley_sidecar.http_client import HttpClient
 from parley_sidecar.metadata import Metadata
 from parley_sidecar.metrics import Metrics
-from parley_sidecar.pipeline import Surroundings
+from parley_sidecar.model import Converse
+from parley_sidecar.pipeline import Pipeline, Surroundings
 from parley_sidecar.public import create_public_app
 from parley_sidecar.registry import Registry
+from parley_sidecar.rooms import ComponentRooms, Rooms
 from parley_sidecar.stores import Stores
 
 ALPHA1 = "/v1.0-alpha1/conversation/{}/converse"
@@ -58,15 +60,25 @@ def component(name: str = "echo", kind: str = "conversation.echo", **fields: Any
     return Component(**{"name": name, "namespace": "default", "type": kind, "version": repr(fields)} | fields)
 
 
+def by_hand(converse: Converse) -> Pipeline:
+    """Return a pipeline that is nothing but this, without a cache and with rooms that lead nowhere."""
+    stores = Stores(print)
+    rooms = ComponentRooms(component(), "shop", Rooms(stores).access(Metrics("shop", "default").component("echo")))
+    purge = Caching(stores).epoch(component()).purge
+    return Pipeline(component(), converse, has_endpoint=False, core=converse, rooms=rooms, purge=purge)
+
+
 @asynccontextmanager
 async def surroundings(environ: Mapping[str, str] = {}) -> AsyncIterator[Surroundings]:
     """Open what pipelines share, and close it."""
     metrics = Metrics("shop", "default")
     stores = Stores(metrics.count_store_fault)
-    shared = Surroundings(HttpClient(), stores, metrics, "shop", environ, Caching(stores))
+    stores.keep_rooms_here()
+    shared = Surroundings(HttpClient(), stores, metrics, "shop", environ, Rooms(stores), Caching(stores))
     try:
         yield shared
     finally:
+        await shared.rooms.aclose()
         await shared.caching.aclose()
         await shared.stores.aclose()
         await shared.http.aclose()

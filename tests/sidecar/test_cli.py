@@ -18,7 +18,7 @@ import pytest
 from parley_crds import __version__
 from parley_sidecar.cli import main
 from tests.conftest import free_port
-from tests.sidecar.processes import COMMAND
+from tests.sidecar.processes import COMMAND, parley_run
 
 GOOD = """
 apiVersion: parley.dev/v1alpha1
@@ -29,16 +29,19 @@ spec: {type: conversation.echo}
 
 
 class Scripted(BaseHTTPRequestHandler):
-    """Answers every POST with what the server holds, and writes down what it was asked."""
+    """Answers every request with what the server holds, and writes down what it was asked."""
 
     def do_POST(self) -> None:
         """Answer."""
         server: Any = self.server
-        server.asked = (self.path, dict(self.headers), json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        asked = self.rfile.read(int(self.headers.get("content-length", "0")))
+        server.method, server.asked = self.command, (self.path, dict(self.headers), json.loads(asked or b"null"))
         status, body = server.answer
         self.send_response(status)
         self.end_headers()
         self.wfile.write(body)
+
+    do_GET = do_DELETE = do_POST  # noqa: N815 - as the base class looks them up
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         """Say nothing."""
@@ -76,6 +79,91 @@ def test_converse_reads_the_standard_input() -> None:
         done = subprocess.run(words, input="a text", env=environ, capture_output=True, text=True, check=True)
 
     assert (["a text"], "hi\n") == (server.asked[2]["inputs"], done.stdout)
+
+
+def test_converse_may_name_a_chat_room(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the reference's own word, which a component that keeps none refuses."""
+    with answering(202, b'{"outputs": [{"result": "hi"}]}') as server:
+        code = main(["converse", "echo", "hello", "--context", "r 1", "--http-port", str(server.server_port)])
+
+    assert (0, "hi\n") == (code, capsys.readouterr().out)
+    assert {"inputs": ["hello"], "conversationContext": "r 1"} == server.asked[2]
+
+
+def test_a_room_is_shown_to_people_or_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each message and each tool call; or the document, as the API has it."""
+    call = {"function": {"name": "weather", "arguments": '{"city":"Bern"}'}, "id": "c1"}
+    messages = [
+        {"role": "user", "content": "weather in Zürich?", "name": "ann"},
+        {"role": "assistant", "content": "", "toolCalls": [call]},
+        {"role": "tool", "content": "sunny", "name": "weather", "toolCallId": "c1"},
+        {"role": "assistant", "content": "", "turns": 1},
+    ]
+    room = {"contextId": "a/b", "component": "gpt", "messages": messages, "turns": 2}
+    for more in ([], ["--json"]):
+        with answering(200, json.dumps(room).encode()) as server:
+            assert 0 == main(["room", "gpt", "a/b ü", *more, "--http-port", str(server.server_port)])
+        assert ("GET", "/v1.0-alpha1/conversation/gpt/contexts/a%2Fb%20%C3%BC") == (server.method, server.asked[0])
+    shown = capsys.readouterr().out.splitlines()
+
+    assert [
+        "user (ann): weather in Zürich?",
+        'assistant calls weather: {"city":"Bern"}',
+        "tool (weather): sunny",
+        "assistant: ",
+    ] == shown[:4]
+    assert [room] == [json.loads(line) for line in shown[4:]]
+
+
+@pytest.mark.parametrize(
+    ("words", "method", "path"),
+    [
+        (["forget", "my gpt", "a/b"], "DELETE", "/v1.0-alpha1/conversation/my%20gpt/contexts/a%2Fb"),
+        (["purge", "gpt"], "POST", "/v1.0-alpha1/conversation/gpt/cache/purge"),
+    ],
+)
+def test_what_is_kept_can_be_forgotten(
+    words: list[str], method: str, path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A room, or the cached answers: done is done without a word, and the token is brought along."""
+    monkeypatch.setenv("DAPR_API_TOKEN", "open sesame")
+    with answering(204, b"") as server:
+        code = main([*words, "--http-port", str(server.server_port)])
+
+    assert (0, "") == (code, capsys.readouterr().out)
+    assert (method, path, "open sesame") == (server.method, server.asked[0], server.asked[1]["dapr-api-token"])
+
+
+@pytest.mark.parametrize("words", [["room", "gpt", "r"], ["forget", "gpt", "r"], ["purge", "gpt"]])
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (404, b'{"errorCode": "ERR_X", "message": "no room"}', "parley: ERR_X: no room\n"),
+        (200, b"[]", "parley: port {port} answered with status 200, but not as a sidecar does\n"),
+    ],
+)
+def test_looking_after_tells_why_it_failed(
+    words: list[str], status: int, body: bytes, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `converse` does."""
+    with answering(status, body) as server:
+        code = main([*words, "--http-port", str(server.server_port)])
+
+    assert (1, sentence.format(port=server.server_port)) == (code, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["room", "gpt", ""], "a chat room has an id that is not empty"),
+        (["forget", "gpt", ""], "a chat room has an id that is not empty"),
+        (["forget", "gpt", "\udcff"], "names and ids are text in UTF-8"),
+    ],
+)
+def test_an_id_that_means_nothing_is_2(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No sidecar is asked."""
+    assert 2 == main([*words, "--http-port", "1"])
+    assert f"parley: {sentence}\n" == capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -140,6 +228,10 @@ def greet(listener: socket.socket) -> None:
         ["run", "--components", "here", "--grpc"],
         ["check"],
         ["converse", "echo"],
+        ["room", "echo"],
+        ["forget", "echo"],
+        ["purge"],
+        ["purge", "echo", "--json"],
     ],
 )
 def test_a_wrong_use_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,6 +285,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "light"),
     [
         (["converse", "echo", "hello", "--http-port", "1"], {"pydantic", "yaml", "asyncio", "aiohttp", "uvicorn"}),
+        (["purge", "echo", "--http-port", "1"], {"pydantic", "yaml", "asyncio", "aiohttp", "uvicorn"}),
         (["run", "--components", "x", "--http-port", "x"], {"pydantic", "yaml", "asyncio", "aiohttp", "uvicorn"}),
         (["check", "/nowhere"], {"aiohttp", "uvicorn", "fastapi", "redis"}),
     ],
@@ -217,3 +310,22 @@ def test_an_interrupt_is_no_traceback() -> None:
                 _, errors = process.communicate(timeout=60)
 
     assert (130, "") == (process.returncode, errors)
+
+
+def test_a_conversation_in_a_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two turns in a room, what was said in it, and its end, against a real sidecar."""
+    components = tmp_path / "components"
+    components.mkdir()
+    (components / "echo.yaml").write_text(GOOD.replace("conversation.echo", "conversation.echo, context: {ttl: 1h}"))
+    with parley_run(tmp_path, "--components", str(components)) as parley:
+        parley.until_up()
+        port = ("--http-port", str(parley.http_port))
+        codes = [main(["converse", "echo", text, "--context", "r/1", *port]) for text in ("one", "two")]
+        codes += [main([command, "echo", "r/1", *port]) for command in ("room", "forget", "forget", "room")]
+        codes.append(main(["purge", "echo", *port]))
+    printed = capsys.readouterr()
+
+    assert [0, 0, 0, 0, 0, 1, 0] == codes
+    said = "user: one\nassistant: one\nuser: two\nassistant: one\none\ntwo\n"
+    assert f"one\none\none\ntwo\n{said}" == printed.out
+    assert "parley: ERR_CONVERSATION_CONTEXT_NOT_FOUND: there is no chat room of this id\n" == printed.err

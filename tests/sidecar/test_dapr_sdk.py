@@ -47,11 +47,12 @@ def manifest(name: str, kind: str, settings: Mapping[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def parley(tmp_path_factory: pytest.TempPathFactory, vendors: Vendors) -> Iterator[Process]:
-    """A sidecar that asks for a token, with an echo and a strict provider."""
+    """A sidecar that asks for a token, with an echo, another one that keeps chat rooms, and a strict provider."""
     directory = tmp_path_factory.mktemp("parley")
     components = directory / "components"
     components.mkdir()
     (components / "echo.yaml").write_text(manifest("echo", "conversation.echo", {}))
+    (components / "room.yaml").write_text(manifest("room", "conversation.echo", {"contextTTL": "1h"}))
     settings = {**vendors.settings(OPENAI), "model": "gpt-5"}
     (components / "gpt.yaml").write_text(manifest("gpt", OPENAI, settings))
     (directory / "secrets.yaml").write_text(json.dumps({"openai": {"apiKey": settings["key"]}}))
@@ -63,7 +64,7 @@ def parley(tmp_path_factory: pytest.TempPathFactory, vendors: Vendors) -> Iterat
 
 @pytest.mark.parametrize("client", ["sync", "aio"])
 def test_the_sdk_works_unchanged(parley: Process, client: str) -> None:
-    """Its probe at construction, both versions of the API, tools and back, a schema, metadata and errors."""
+    """Its probe at construction, both versions of the API, tools and back, a room, a schema, metadata and errors."""
     done = application(parley, client)
     assert 0 == done.returncode, done.stderr
     heard: dict[str, Any] = json.loads(done.stdout)
@@ -75,11 +76,13 @@ def test_the_sdk_works_unchanged(parley: Process, client: str) -> None:
     } == heard["alpha1"]
     assert "Tool Response for tool ID 'call_1' with name 'weather': sunny" in heard["alpha2"]["text"]
     assert ("c-2", "stop", 0) == tuple(heard["alpha2"][name] for name in ("context_id", "finish_reason", "index"))
+    assert ["one", "one\none\ntwo"] == [heard[name]["text"] for name in ("room", "room again")]
+    assert heard["room"]["context_id"] == heard["room again"]["context_id"]
     assert 4 == json.loads(heard["structured"]["text"])["result"]
     assert heard["structured"]["total_tokens"] > 0
     assert {"code": "INVALID_ARGUMENT", "details": "failed finding conversation component nobody"} == heard["refused"]
     assert {"called": "weather", "then": "stop"} == heard["tools"]
-    assert {"id": "shop", "names": ["echo", "gpt"], "team": "blue"} == heard["metadata"]
+    assert {"id": "shop", "names": ["echo", "gpt", "room"], "team": "blue"} == heard["metadata"]
 
 
 def test_the_sdk_s_token_is_asked_for(parley: Process) -> None:

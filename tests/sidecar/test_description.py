@@ -25,7 +25,7 @@ async def test_the_converse_routes_are_described() -> None:
 
     early = document["paths"]["/v1.0-alpha1/conversation/{name}/converse"]["post"]
     current = document["paths"]["/v1.0-alpha2/conversation/{name}/converse"]["post"]
-    refusals = {"400", "401", "403", "404", "413", "429", "500", "502", "503", "504"}
+    refusals = {"400", "401", "403", "404", "409", "413", "429", "500", "502", "503", "504"}
     assert {"200", "202"} | refusals == set(early["responses"])
     assert {"200"} | refusals == set(current["responses"])
     assert {"application/json", "text/event-stream"} == set(current["responses"]["200"]["content"])
@@ -61,9 +61,12 @@ async def test_replies_are_as_described() -> None:
     asked = {"inputs": [{"messages": [{"ofUser": {"content": [{"text": "hi"}]}}]}]}
     tools = [{"function": {"name": "f", "parameters": {"properties": {"a": {}}}}}]
     box = {"@type": "type.googleapis.com/google.protobuf.Int64Value", "value": "5"}
-    async with sidecar(component()) as running:
+    room = {"contextId": "r", "tools": tools}
+    async with sidecar(component(context={"ttl": "1h"})) as running:
         document = (await running.api.get("/openapi.json")).json()
+        await running.alpha2({"inputs": asked["inputs"], **room})
         replies = {
+            "KeptRoom": await running.api.get("/v1.0-alpha1/conversation/echo/contexts/r"),
             "Alpha1EarlyReply": await running.alpha1({"inputs": ["a"], "contextID": "c", "parameters": {"n": 1}}),
             "Alpha1Reply": await running.alpha1({"inputs": [{"content": "a"}], "parameters": {"n": box}}),
             "Alpha2Reply": await running.alpha2({**asked, "tools": tools, "contextId": "c"}),

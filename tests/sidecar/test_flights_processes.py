@@ -18,6 +18,7 @@ from tests.sidecar.processes import Process, parley_run
 
 SLOW_MS = 1500
 ALPHA2 = "/v1.0-alpha2/conversation/{}/converse"
+PURGE = "/v1.0-alpha1/conversation/quick/cache/purge"
 COMPONENTS = {"slow": f"slow-{SLOW_MS}", "quick": "quick", "failing": f"slow-{SLOW_MS}/status-503"}
 
 
@@ -185,6 +186,23 @@ def in_flight(process: Process) -> int:
     lines = str(process.get("/metrics").body).splitlines()
     line = next(line for line in lines if line.startswith('parley_in_flight_requests{component="slow"}'))
     return int(line.rpartition(" ")[2])
+
+
+async def test_a_purge_is_seen_by_the_other_sidecar(both: Both) -> None:
+    """At once in the one that was told; the other one forgets what it has in its memory within two seconds."""
+    one, other = both
+    for opened in both:
+        await ask(opened, "purge me", "quick")
+    kept = [(await ask(opened, "purge me", "quick")).headers["cache-status"] for opened in both]
+    purged = await one.post(PURGE)
+    here = (await ask(one, "purge me", "quick")).headers["cache-status"]
+    async with asyncio.timeout(20):
+        while "detail=memory" in (await ask(other, "purge me", "quick")).headers["cache-status"]:
+            await asyncio.sleep(0.05)
+
+    assert all("detail=memory" in status for status in kept)
+    assert 204 == purged.status_code
+    assert "parley; fwd=miss; stored" == here
 
 
 async def test_a_leader_that_is_killed_is_replaced(tmp_path: Path, standin: Standin) -> None:

@@ -14,7 +14,7 @@ async def test_the_routes_are_described() -> None:
         document: dict[str, Any] = (await running.api.get("/openapi.json")).json()
 
     statuses = {path: set(document["paths"][path][method]["responses"]) for path, method in ROUTES.items()}
-    assert {"200", "400", "401", "403", "404", "413", "429", "500", "503"} == statuses["/v1/chat/completions"]
+    assert {"200", "400", "401", "403", "404", "409", "413", "429", "500", "503"} == statuses["/v1/chat/completions"]
     assert {"200", "401", "403", "503"} == statuses["/v1/models"]
     assert {"200", "401", "403", "404", "503"} == statuses["/v1/models/{model}"]
     good = document["paths"]["/v1/chat/completions"]["post"]["responses"]["200"]["content"]

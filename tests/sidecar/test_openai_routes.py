@@ -15,9 +15,8 @@ from parley_sidecar.door import Door
 from parley_sidecar.drafts import Draft, begun
 from parley_sidecar.errors import ProviderUnavailable
 from parley_sidecar.model import Converse, ConverseRequest, Delta, Reply
-from parley_sidecar.pipeline import Pipeline
 from tests.conftest import Standin
-from tests.sidecar.running import Sidecar, component, sidecar
+from tests.sidecar.running import Sidecar, by_hand, component, sidecar
 
 PATH = "/v1/chat/completions"
 HELLO: dict[str, Any] = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
@@ -31,7 +30,7 @@ async def post(running: Sidecar, body: object = HELLO, **headers: str) -> httpx2
 
 def replace(running: Sidecar, converse: Converse) -> None:
     """Let `converse` answer for the component echo."""
-    running.registry._pipelines = {"echo": Pipeline(component(), converse, has_endpoint=False)}
+    running.registry._pipelines = {"echo": by_hand(converse)}
 
 
 def error(reply: httpx2.Response) -> dict[str, Any]:

@@ -44,11 +44,12 @@ def said(text: str) -> list[ChatCompletionMessageParam]:
 
 @pytest.fixture(scope="module")
 def parley(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """A sidecar that wants a token, with an echo, and with the stand-in of OpenAI."""
+    """A sidecar that wants a token, with an echo, another one that keeps chat rooms, and the stand-in of OpenAI."""
     directory = tmp_path_factory.mktemp("parley")
     metadata = [{"name": name, "value": value} for name, value in vendors.settings(VENDOR).items()]
     components: dict[str, dict[str, Any]] = {
         "echo": {"type": "conversation.echo", "cache": {"ttl": "10m"}},
+        "room": {"type": "conversation.echo", "cache": {"ttl": "10m"}, "context": {"ttl": "1h"}},
         "gpt": {"type": VENDOR, "metadata": metadata},
     }
     folder = directory / "components"
@@ -224,11 +225,36 @@ def test_headers_of_the_reply(client: OpenAI) -> None:
     assert first.parse().id != again.parse().id
 
 
+def test_a_chat_room(client: OpenAI, parley: Process) -> None:
+    """The extra field `contextId` makes a conversation, streamed or not; a hit in a room is one of the same history."""
+    asked: Any = {"model": "room", "extra_body": {"contextId": "a room"}}
+    first = client.chat.completions.with_raw_response.create(messages=said("one"), **asked)
+    second = client.chat.completions.create(messages=said("two"), **asked)
+    with client.chat.completions.create(messages=said("three"), stream=True, **asked) as stream:
+        third = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+    path = "/v1.0-alpha1/conversation/room/contexts/a%20room"
+    shown = parley.request(parley.http_port, path, headers={"dapr-api-token": TOKEN})
+
+    assert first.headers["cache-status"].startswith("parley; fwd=miss")
+    assert "one\none\ntwo" == second.choices[0].message.content
+    assert third.endswith("two\none\none\ntwo\nthree")
+    assert (200, 3) == (shown.status, shown.body["turns"])
+
+
+def test_a_room_needs_no_lifetime_of_the_component(client: OpenAI) -> None:
+    """OpenAI's replies echo no id, so that naming one asks for a room."""
+    for text in ("hi", "you"):
+        reply = client.chat.completions.create(model="echo", messages=said(text), extra_body={"contextId": "r"})
+
+    assert "hi\nhi\nyou" == reply.choices[0].message.content
+
+
 def test_the_models(client: OpenAI) -> None:
     """The components are the models."""
     listed = list(client.models.list())
 
-    assert [("echo", "conversation.echo"), ("gpt", VENDOR)] == [(model.id, model.owned_by) for model in listed]
+    expected = [("echo", "conversation.echo"), ("gpt", VENDOR), ("room", "conversation.echo")]
+    assert expected == [(model.id, model.owned_by) for model in listed]
     assert listed[0] == client.models.retrieve("echo")
 
 

@@ -20,11 +20,15 @@ from schemathesis.specs.openapi.checks import (
 from tests.sidecar.processes import EXAMPLES, parley_run
 
 CHECKS: list[CheckFunction] = [content_type_conformance, response_schema_conformance, status_code_conformance]
-CONVERSE = {
+NAMED = {
     "/v1.0-alpha1/conversation/{name}/converse",
     "/v1.0-alpha2/conversation/{name}/converse",
+    "/v1.0-alpha1/conversation/{name}/contexts/{id}",
+    "/v1.0-alpha1/conversation/{name}/cache/purge",
     "/v1/chat/completions",
 }
+"""The paths of which half of the requests are for the component that there is, and for a room that it has."""
+ECHO = EXAMPLES / "echo.yaml"
 NAMES = (
     "GET /v1.0/healthz",
     "GET /v1.0/healthz/outbound",
@@ -32,6 +36,9 @@ NAMES = (
     "PUT /v1.0/metadata/{key}",
     "POST /v1.0-alpha1/conversation/{name}/converse",
     "POST /v1.0-alpha2/conversation/{name}/converse",
+    "GET /v1.0-alpha1/conversation/{name}/contexts/{id}",
+    "DELETE /v1.0-alpha1/conversation/{name}/contexts/{id}",
+    "POST /v1.0-alpha1/conversation/{name}/cache/purge",
     "POST /v1/chat/completions",
     "GET /v1/models",
     "GET /v1/models/{model}",
@@ -40,9 +47,13 @@ NAMES = (
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The document of a running sidecar, with the echo component for half of the requests."""
-    with parley_run(tmp_path_factory.mktemp("parley"), "--components", str(EXAMPLES)) as parley:
+    """The document of a running sidecar, with the echo component and a room of its own for half of the requests."""
+    directory = tmp_path_factory.mktemp("parley")
+    (directory / "components").mkdir()
+    (directory / "components/echo.yaml").write_text(f"{ECHO.read_text()}  context:\n    ttl: 1h\n")
+    with parley_run(directory, "--components", str(directory / "components")) as parley:
         parley.until_up()
+        assert 202 == parley.ask(body={"inputs": ["hello"], "conversationContext": "room-1"}).status
         loaded = schemathesis.openapi.from_url(f"http://127.0.0.1:{parley.http_port}/openapi.json")
         yield loaded.exclude(path="/v1.0/shutdown")
         assert [] == [entry for entry in parley.log if entry["level"] == "error"]
@@ -59,6 +70,8 @@ def aimed(case: Any) -> Any:
     """Return a request with the component that there is in place of the one that was made up."""
     if "name" in (case.path_parameters or {}):
         case.path_parameters["name"] = "echo"
+        if case.method == "GET":
+            case.path_parameters["id"] = "room-1"
     elif isinstance(case.body, dict):
         case.body["model"] = "echo"
     return case
@@ -73,7 +86,7 @@ def test_every_reply_is_as_described(document: Any, name: str) -> None:
     @given(case=operation.as_strategy())
     def ask(case: Any) -> None:
         case.call_and_validate(checks=CHECKS)
-        if operation.path in CONVERSE:
+        if operation.path in NAMED:
             aimed(case).call_and_validate(checks=CHECKS)
 
     ask()

@@ -12,6 +12,7 @@ from parley_sidecar.errors import InvalidComponent, ParleyError, ProviderRefused
 from parley_sidecar.layers.attempt import AttemptLayer
 from parley_sidecar.layers.breaker import BreakerLayer
 from parley_sidecar.layers.cache import CacheLayer
+from parley_sidecar.layers.context import ContextLayer
 from parley_sidecar.layers.deadline import DeadlineLayer
 from parley_sidecar.layers.fallback import FallbackLayer
 from parley_sidecar.layers.limit import LimitLayer
@@ -20,7 +21,7 @@ from parley_sidecar.layers.retry import RetryLayer
 from parley_sidecar.layers.scrub import ScrubLayer
 from parley_sidecar.model import Answer, Choice, ConverseRequest, Delta, Message, Reply, Trace
 from parley_sidecar.pipeline import Pipeline, build
-from tests.sidecar.running import component, surroundings
+from tests.sidecar.running import by_hand, component, surroundings
 
 
 def asking(text: str = "one two three", *, wants_stream: bool = False) -> ConverseRequest:
@@ -57,9 +58,10 @@ async def test_the_layers_stand_in_their_order() -> None:
     everything = Resilience(retries=2, breaker_faults=5, concurrency=8, fallback=["b"])
     inner = [RetryLayer, BreakerLayer, LimitLayer, AttemptLayer]
     async with surroundings() as shared:
-        built = build(component(resilience=everything), shared)
+        built = build(component(resilience=everything, context={"ttl": "1h"}), shared)
 
-    assert [ObserveLayer, ScrubLayer, CacheLayer, DeadlineLayer, FallbackLayer, *inner] == kinds_of(built.converse)
+    outer = [ObserveLayer, ScrubLayer, ContextLayer, CacheLayer, DeadlineLayer, FallbackLayer]
+    assert [*outer, *inner] == kinds_of(built.converse)
     assert inner == kinds_of(built.core)
 
 
@@ -68,7 +70,7 @@ async def test_what_is_not_configured_is_left_out() -> None:
     async with surroundings() as shared:
         built = build(component(resilience=Resilience(retries=0, breaker_faults=0)), shared)
 
-    assert [ObserveLayer, ScrubLayer, CacheLayer, DeadlineLayer, AttemptLayer] == kinds_of(built.converse)
+    assert [ObserveLayer, ScrubLayer, ContextLayer, CacheLayer, DeadlineLayer, AttemptLayer] == kinds_of(built.converse)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ async def test_a_stream_that_breaks_is_closed() -> None:
         return stream
 
     with pytest.raises(RateLimited):
-        await Pipeline(component(), converse, has_endpoint=False).answer(asking())
+        await by_hand(converse).answer(asking())
 
     assert stream.closed
 
@@ -186,7 +188,7 @@ def pipeline_of(answer: Callable[[str], Awaitable[str]]) -> Pipeline:
     async def converse(request: ConverseRequest, /) -> Reply:
         return Answer((Choice(await answer(request.messages[0].text)),))
 
-    return Pipeline(component(), converse, has_endpoint=False)
+    return by_hand(converse)
 
 
 async def test_several_are_asked_eight_at_a_time() -> None:

@@ -14,7 +14,7 @@ from parley_sidecar.errors import ProviderUnavailable, RateLimited
 from parley_sidecar.model import Answer, Choice, ConverseRequest, Delta, Reply
 from parley_sidecar.pipeline import Pipeline
 from tests.conftest import Standin
-from tests.sidecar.running import component, sidecar
+from tests.sidecar.running import by_hand, component, sidecar
 
 EVENTS = {"accept": "text/event-stream"}
 HELLO = {"inputs": [{"messages": [{"ofUser": {"content": [{"text": "hello"}]}}]}]}
@@ -28,7 +28,7 @@ def pipeline(answer: Callable[[str], object]) -> Pipeline:
         text = await said if asyncio.isfuture(said) or asyncio.iscoroutine(said) else said
         return Answer((Choice(str(text)),))
 
-    return Pipeline(component(), converse, has_endpoint=False)
+    return by_hand(converse)
 
 
 async def test_the_request_id_comes_back() -> None:
@@ -223,7 +223,7 @@ async def test_what_fails_before_the_first_piece_is_no_stream() -> None:
         raise RateLimited("slow down", retry_after_s=7)
 
     async with sidecar(component()) as running:
-        running.registry._pipelines = {"echo": Pipeline(component(), converse, has_endpoint=False)}
+        running.registry._pipelines = {"echo": by_hand(converse)}
         reply = await running.alpha2(HELLO, headers=EVENTS)
 
     assert (500, "application/json", "7") == (
@@ -246,7 +246,7 @@ async def test_what_fails_later_is_an_event(caplog: pytest.LogCaptureFixture) ->
         return await begun(deltas(draft), draft)
 
     async with sidecar(component()) as running:
-        running.registry._pipelines = {"echo": Pipeline(component(), converse, has_endpoint=False)}
+        running.registry._pipelines = {"echo": by_hand(converse)}
         reply = await running.alpha2(HELLO, headers={**EVENTS, "x-request-id": "id-1"})
 
     assert (200, ["delta", "error"]) == (reply.status_code, kinds(reply.text))
@@ -269,7 +269,7 @@ async def test_a_required_call_must_come(stream: bool) -> None:  # noqa: FBT001 
 
     body = {**HELLO, "tools": [{"function": {"name": "f"}}], "toolChoice": "required"}
     async with sidecar(component()) as running:
-        running.registry._pipelines = {"echo": Pipeline(component(), converse, has_endpoint=False)}
+        running.registry._pipelines = {"echo": by_hand(converse)}
         whole = await running.alpha2(body)
         told = await running.alpha2(body, headers=EVENTS)
 
@@ -310,7 +310,7 @@ async def test_a_caller_who_leaves_a_stream_ends_it() -> None:
         return {"type": "http.disconnect"}
 
     async with sidecar(component()) as running:
-        running.registry._pipelines = {"echo": Pipeline(component(), converse, has_endpoint=False)}
+        running.registry._pipelines = {"echo": by_hand(converse)}
         app = create_app(running.registry, running.door, running.metrics, running.metadata, running.stopped.set)
         path = b"/v1.0-alpha2/conversation/echo/converse"
         headers = [(b"accept", b"text/event-stream")]

@@ -100,10 +100,12 @@ def requests(body: Body, call: Call) -> tuple[ConverseRequest, ...]:
     inputs = body.inputs
     if not inputs:
         raise MissingInputs("missing inputs in request")
-    body.check_context()
+    room_id = body.room_id(keeps_rooms=call.terms.keeps_rooms)
     early = is_early(body)
     prompts = tuple(_early_prompts(inputs)) if early else (tuple(_messages(inputs)),)
     wishes = _wishes(body, parameters.plain if early else parameters.unboxed)
+    if room_id:
+        wishes["context_id"] = room_id
     return tuple([call.request(messages, asked, **wishes) for messages in prompts])
 
 

@@ -139,7 +139,8 @@ def request(body: Body, call: Call) -> ConverseRequest:
         _add_retention(body, wishes)
     if body.wants_scrub:
         wishes["scrub_answer"] = True
-    body.check_context()
+    if room_id := body.room_id(keeps_rooms=call.terms.keeps_rooms):
+        wishes["context_id"] = room_id
     asked = overrides.read(body.metadata, call.terms)
     _add_parameters(body, asked, wishes)
     return call.request(messages, asked, **wishes)

@@ -20,6 +20,7 @@ class Wishes(TypedDict, total=False):
     response_format: ResponseFormat | None
     prompt_cache_retention_s: float | None
     scrub_answer: bool
+    context_id: str | None
     parameters: Mapping[str, object]
 
 

@@ -1,7 +1,7 @@
 """POST /v1/chat/completions, the request: OpenAI's chat completions, with a component's name as the model.
 
 Source: OpenAI's chat completions reference. Fields that mean nothing to Parley go to the provider as parameters; null
-is unset, as there. Of its own Parley reads scrubPii, cacheTTL and, once there are rooms, contextId.
+is unset, as there. Of its own Parley reads scrubPii, cacheTTL and contextId.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from parley_sidecar.wire.call import Call
 from parley_sidecar.wire.json import decode
 from parley_sidecar.wire.numbers import MAX_TOKENS
 from parley_sidecar.wire.openai_messages import Turn, messages, wrong
-from parley_sidecar.wire.spellings import InContext, not_built
+from parley_sidecar.wire.spellings import InContext
 
 RETENTIONS_S: Final[Mapping[str, float]] = {"24h": 86400.0, "in_memory": 3600.0, "in-memory": 3600.0}
 """How long a prompt is kept by the provider's cache, in seconds; in memory that is an hour at most, and its older
@@ -147,6 +147,7 @@ def request(posted: Posted, call: Call) -> ConverseRequest:
         response_format=_response_format(body.response_format),
         prompt_cache_retention_s=_retention_s(body.prompt_cache_retention),
         scrub_answer=body.wants_scrub,
+        context_id=body.room_id(keeps_rooms=True),  # OpenAI's API echoes no id: each name asks for a room
         parameters={"metadata": asked.others, **fields} if asked.others else fields,
     )
 
@@ -162,10 +163,6 @@ def _refuse_unsupported(body: ChatRequest) -> None:
         raise wrong("stream_options mean nothing without stream", "stream_options")
     if body.stream_options and body.stream_options.include_obfuscation:
         raise wrong("the chunks of a stream are not obfuscated", "stream_options.include_obfuscation")
-    if body.room:
-        raise not_built("conversationContext")
-    if body.context_id:
-        raise not_built("contextId")
 
 
 def _metadata(body: ChatRequest) -> Mapping[str, str] | None:

@@ -22,19 +22,26 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What may be overridden for one component in this process."""
+    """What a request may ask of one component in this process, beside an answer."""
 
     allow: frozenset[str] = frozenset(NAMES)
     has_endpoint: bool = True
     """Whether the provider has an endpoint; one that has none is not harmed by any."""
     own_ports: frozenset[int] = frozenset()
     """The process's own ports on loopback: a provider there would ask us again."""
+    keeps_rooms: bool = False
+    """Whether a request can belong to a chat room."""
 
 
 @lru_cache(maxsize=256)
-def terms(allow: tuple[str, ...], has_endpoint: bool, own_ports: frozenset[int]) -> Terms:  # noqa: FBT001 - cached: by place
+def terms(
+    allow: tuple[str, ...],
+    has_endpoint: bool,  # noqa: FBT001 - cached: by place
+    own_ports: frozenset[int],
+    keeps_rooms: bool,  # noqa: FBT001 - cached: by place
+) -> Terms:
     """Return the terms of a component, made once."""
-    return Terms(frozenset(allow), has_endpoint, own_ports)
+    return Terms(frozenset(allow), has_endpoint, own_ports, keeps_rooms)
 
 
 @dataclass(frozen=True, slots=True)

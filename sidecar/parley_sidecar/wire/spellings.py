@@ -9,13 +9,19 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
-from parley_sidecar.errors import InvalidParameters, MalformedBody
+from parley_sidecar.errors import MalformedBody
 
 T = TypeVar("T")
 
 Flag = Annotated[bool, Meta(description="Hide personal data; one true spelling is enough.")]
-Id = Annotated[str, Meta(description="Echoed. Its spellings may not contradict each other.")]
-Room = Annotated[str, Meta(description="The id of a chat room; this version refuses it.")]
+Id = Annotated[
+    str,
+    Meta(
+        description="The id of a chat room, echoed; a component that keeps none does no more than that. "
+        "Spellings may not contradict each other."
+    ),
+]
+Room = Annotated[str, Meta(description="The id of a chat room; a component that keeps none refuses it.")]
 Metadata = Annotated[
     dict[str, str],
     Meta(
@@ -48,7 +54,7 @@ class InContext(Scrubbable):
 
     @property
     def context_id(self) -> str | None:
-        """The id to echo, or None.
+        """The id by Dapr's names, which is echoed, or None.
 
         Raises:
             MalformedBody: when two spellings name different ids.
@@ -57,15 +63,19 @@ class InContext(Scrubbable):
             return None
         return one_of("contextId", self.context_dapr1, self.context_dapr2, self.context_proto)
 
-    def check_context(self) -> None:
-        """Raise InvalidParameters if a room is asked for, which is not built yet: forgetting it silently is worse.
+    def room_id(self, *, keeps_rooms: bool) -> str | None:
+        """Return the id of the chat room that is asked for, or None.
+
+        The reference's name always asks for one; Dapr's names, which there are only echoed, do where the component
+        keeps rooms.
 
         Raises:
             MalformedBody: when two spellings name different ids.
         """
+        asked = self.context_id
         if self.room:
-            raise not_built("conversationContext")
-        _ = self.context_id
+            return one_of("contextId", asked, self.room)
+        return asked if keeps_rooms else None
 
 
 def one_of(field: str, *spellings: str | None) -> str | None:
@@ -91,8 +101,3 @@ def same(field: str, json_named: T | None, proto_named: T | None) -> T | None:
     if json_named is not None and json_named != proto_named:
         raise MalformedBody(f"{field} is given twice, and differs")
     return proto_named
-
-
-def not_built(what: str) -> InvalidParameters:
-    """Return the answer to what this version would otherwise leave undone in silence."""
-    return InvalidParameters(f"this version of Parley does not have {what} yet: leave it out")

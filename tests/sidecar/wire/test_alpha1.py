@@ -9,14 +9,16 @@ from parley_sidecar.errors import InvalidParameters, MalformedBody, MissingInput
 from parley_sidecar.model import Answer, CachePolicy, Choice, ConverseRequest, Message, Overrides, Trace
 from parley_sidecar.wire import alpha1
 from parley_sidecar.wire.call import Call
+from parley_sidecar.wire.overrides import Terms
 
 CALL = Call("alpha1", "id-1")
+KEEPING = Call("alpha1", "id-1", Terms(keeps_rooms=True))
 TWO = Answer((Choice("first"), Choice("")))
 
 
-def requests(**fields: Any) -> tuple[ConverseRequest, ...]:
+def requests(call: Call = CALL, /, **fields: Any) -> tuple[ConverseRequest, ...]:
     """Return what a body asks for."""
-    return alpha1.requests(alpha1.read(json.dumps(fields).encode()), CALL)
+    return alpha1.requests(alpha1.read(json.dumps(fields).encode()), call)
 
 
 def test_each_plain_string_is_a_request() -> None:
@@ -81,10 +83,20 @@ def test_the_early_form_has_a_limit() -> None:
         requests(inputs=["a"] * 65)
 
 
-def test_rooms_are_refused() -> None:
-    """A room is refused, for forgetting it in silence is worse."""
-    with pytest.raises(InvalidParameters, match="does not have conversationContext yet: leave it out"):
-        requests(inputs=["a"], conversationContext="room-1")
+def test_only_the_reference_s_name_asks_for_a_room_that_nobody_keeps() -> None:
+    """Forgetting it in silence is worse; Dapr's names promise an echo alone."""
+    assert ["r"] == [request.context_id for request in requests(inputs=["a"], conversationContext="r")]
+    assert [None] == [request.context_id for request in requests(inputs=["a"], contextId="r")]
+
+
+@pytest.mark.parametrize("spelling", ["contextId", "contextID", "context_id", "conversationContext"])
+def test_a_room_has_four_names(spelling: str) -> None:
+    """Each of them names the room where the component keeps some; an empty one names none."""
+    early = requests(KEEPING, inputs=["a", "b"], **{spelling: "r"})
+    (objects,) = requests(KEEPING, inputs=[{"content": "a"}], **{spelling: "r"})
+    (none,) = requests(KEEPING, inputs=["a"], **{spelling: ""})
+
+    assert ["r", "r", "r", None] == [request.context_id for request in (*early, objects, none)]
 
 
 @pytest.mark.parametrize("spelling", ["scrubPII", "scrubPii", "scrub_pii"])

@@ -1,6 +1,7 @@
 """alpha2 requests: Dapr's current form."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,14 +20,16 @@ from parley_sidecar.model import (
 )
 from parley_sidecar.wire import alpha2
 from parley_sidecar.wire.call import Call
+from parley_sidecar.wire.overrides import Terms
 
 CALL = Call("alpha2", "id-1", cache_control=b"no-cache")
+KEEPING = replace(CALL, terms=Terms(keeps_rooms=True))
 USER: dict[str, Any] = {"ofUser": {"content": [{"text": "hi"}]}}
 
 
-def request(**fields: Any) -> ConverseRequest:
+def request(call: Call = CALL, /, **fields: Any) -> ConverseRequest:
     """Return what a body asks for."""
-    return alpha2.request(alpha2.read(json.dumps(fields).encode()), CALL)
+    return alpha2.request(alpha2.read(json.dumps(fields).encode()), call)
 
 
 def asking(*messages: Any, **fields: Any) -> ConverseRequest:
@@ -105,10 +108,18 @@ def test_a_message_has_one_type(other: str) -> None:
         asking({**USER, other: {}})
 
 
-def test_rooms_are_refused() -> None:
-    """A room is refused, for forgetting it in silence is worse."""
-    with pytest.raises(InvalidParameters, match="does not have conversationContext yet: leave it out"):
-        asking(USER, conversationContext="room-1")
+def test_only_the_reference_s_name_asks_for_a_room_that_nobody_keeps() -> None:
+    """Forgetting it in silence is worse; Dapr's names promise an echo alone."""
+    assert ["r"] == [asking(USER, conversationContext="r").context_id]
+    assert [None] == [asking(USER, contextId="r").context_id]
+
+
+@pytest.mark.parametrize("spelling", ["contextId", "contextID", "context_id", "conversationContext"])
+def test_a_room_has_four_names(spelling: str) -> None:
+    """Each of them names the room where the component keeps some; an empty one names none."""
+    asked, none = (request(KEEPING, inputs=[{"messages": [USER]}], **{spelling: said}) for said in ("r", ""))
+
+    assert ("r", None) == (asked.context_id, none.context_id)
 
 
 @pytest.mark.parametrize("spelling", ["scrubPII", "scrubPii", "scrub_pii"])
