@@ -18,8 +18,8 @@ from bench.run import measured
 from bench.shown import markdown, text
 from bench.table import with_figures
 
-FULL: Final = Plan(rounds=18, limit_s=120, one_each=400, many_each=125, starts=5, memory_requests=10_000)
-QUICK: Final = Plan(rounds=3, limit_s=15, one_each=100, many_each=50, starts=2, memory_requests=10_000)
+FULL: Final = Plan(rounds=18, limit_s=120, one_each=400, many_each=125, starts=5, memory_requests=10_000, bursts=12)
+QUICK: Final = Plan(rounds=3, limit_s=15, one_each=100, many_each=50, starts=2, memory_requests=10_000, bursts=3)
 LONG_MEMORY_REQUESTS: Final = 100_000
 RESULTS: Final = ROOT / "bench/results"
 

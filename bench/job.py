@@ -1,5 +1,6 @@
 """What the load generator is told and what it answers; both sides of the pipe between `load` and `processes`."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -12,6 +13,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What to ask: `connections` times `each` requests of one form."""
 
     port: int
+    others: Sequence[int] = ()
+    """Ports that take their turns with the first one, connection by connection."""
     path: str
     body: str
     """JSON, with PLACE in the prompt."""

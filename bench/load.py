@@ -125,8 +125,10 @@ async def run(job: Job) -> Result:
     under_way = Run(job, done)
     callers = []
     try:
-        for _ in range(job.connections):
-            _, caller = await loop.create_connection(lambda: Caller(under_way, job.each), "127.0.0.1", job.port)
+        ports = (job.port, *job.others)
+        for number in range(job.connections):
+            port = ports[number % len(ports)]
+            _, caller = await loop.create_connection(lambda: Caller(under_way, job.each), "127.0.0.1", port)
             callers.append(caller)
         began_s = time.perf_counter()
         for caller in callers:

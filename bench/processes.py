@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, Final
@@ -70,6 +70,18 @@ def succeeds(port: int, path: str, body: str = "") -> bool:
         connection.close()
 
 
+def fetched(port: int, path: str) -> str:
+    """Return what stands under a path."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+    except (OSError, HTTPException) as error:
+        raise BenchError(f"{path} cannot be read: {error}") from error
+    finally:
+        connection.close()
+
+
 def listens(port: int) -> bool:
     """Say whether somebody listens on a port."""
     try:
@@ -98,6 +110,8 @@ class Starter:
     directory: Path
     bytecode: Path
     """Where compiled modules are kept from run to run."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What else is in the environment of what is started."""
 
     @contextmanager
     def running(self, name: str, command: Sequence[str], port: int, cores: Iterable[int]) -> Iterator[Running]:
@@ -124,6 +138,10 @@ class Starter:
             _wait(process)
             process.stdout.close()
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment of what is started."""
+        return {**environment(os.environ, self.bytecode), **self.variables}
+
     def _start(
         self, command: Sequence[str], cores: Iterable[int], stdin: int, stdout: int
     ) -> "subprocess.Popen[bytes]":
@@ -132,7 +150,7 @@ class Starter:
             stdin=stdin,
             stdout=stdout,
             stderr=None if stdout == subprocess.PIPE else subprocess.STDOUT,
-            env=environment(os.environ, self.bytecode),
+            env=self.environment(),
             cwd=ROOT,
             start_new_session=True,  # Ctrl+C is for the bench alone, which then stops them in order
         )

@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 
 from bench.figures import Figure, RowFigures, Sample, figure, row_figures
+from bench.flights import Flight
+from bench.inside import Inside
 from bench.machine import Description
 from bench.rounds import Plan
 from bench.rows import BY_NAME, ROWS, ServerName
@@ -31,10 +33,23 @@ class ProcessFigures(msgspec.Struct, frozen=True, kw_only=True):
     """How many lie between the first and after."""
 
 
+class FlightFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told about many equal requests at once."""
+
+    sidecars: int
+    calls: int
+    """To the provider, in the worst burst."""
+    added_ms: float
+    cpu_us: Figure
+    """Per request; `to_floor` is the ratio to a hit in memory, in the same form."""
+
+
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured."""
 
     samples: Sequence[Sample]
+    flights: Sequence[Flight]
+    inside: Inside
     starts: Sequence[Start]
     memory: Sequence[Memory]
 
@@ -48,6 +63,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     machine: Description
     plan: Plan
     rows: Sequence[RowFigures]
+    flights: Sequence[FlightFigures]
     processes: ProcessFigures
     raw: Raw
 
@@ -55,6 +71,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 def rows_of(raw: Raw) -> list[RowFigures]:
     """Return the figures of all rows."""
     return [row_figures(raw.samples, row, BY_NAME) for row in ROWS]
+
+
+def flights_of(raw: Raw) -> list[FlightFigures]:
+    """Return the figures of the bursts, by the number of sidecars."""
+    numbers = sorted({flight.sidecars for flight in raw.flights})
+    return [_flights([flight for flight in raw.flights if flight.sidecars == number]) for number in numbers]
+
+
+def _flights(bursts: Sequence[Flight]) -> FlightFigures:
+    return FlightFigures(
+        sidecars=bursts[0].sidecars,
+        calls=max(burst.calls for burst in bursts),
+        added_ms=median(burst.added_ms for burst in bursts),
+        cpu_us=figure([burst.cpu_us for burst in bursts], [burst.hit_cpu_us for burst in bursts]),
+    )
 
 
 def processes_of(raw: Raw) -> ProcessFigures:

@@ -10,7 +10,7 @@ from typing import Final
 from bench.figures import MANY, ONE, Sample
 from bench.job import Job, Result
 from bench.machine import busy_s, cpu_s
-from bench.processes import Load, Running
+from bench.processes import BenchError, Load, Running, fetched
 from bench.rows import ROWS, Row, ServerName
 
 WARM_EACH: Final = 16
@@ -31,6 +31,8 @@ class Plan:
     """The same, for each of 16 connections."""
     starts: int
     memory_requests: int
+    bursts: int
+    """Of many equal requests at once."""
 
 
 LEAST_ROUNDS: Final = 3
@@ -64,8 +66,16 @@ class Rounds:
     def fill(self) -> None:
         """Ask each row's prompts once before they count, so that the caches hold what is to be a hit."""
         for row in ROWS:
-            each = -(-max(row.distinct, MANY * WARM_EACH) // MANY)
+            each = -(-max(row.distinct * max(row.before, 1), MANY * WARM_EACH) // MANY)
             self.do(row, MANY, each, expected="")
+            self.prove(row)
+
+    def prove(self, row: Row) -> None:
+        """Raise BenchError if the provider sees what a row hides."""
+        if row.hidden:
+            self.do(row, ONE, 1, row.expected)
+            if row.hidden in fetched(self.servers["stand-in"].port, "/last"):
+                raise BenchError(f"the provider saw what the row {row.name!r} hides")
 
     def measured(self, row: Row, number: int, connections: int, each: int) -> Sample:
         """Measure one row in one round at one number of connections."""

@@ -5,13 +5,13 @@ The server under test has a core for itself; what is around it shares the others
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.machine import ROOT, Cores
 from bench.processes import BenchError, Running, Starter, free_port, listens, wait_until
-from bench.rows import BARE_PROVIDER, BY_NAME, PASS_THROUGH, Row, ServerName, manifests
+from bench.rows import ALONE, BARE_PROVIDER, BY_NAME, PASS_THROUGH, SIDECARS, Row, ServerName, manifests
 from e2e.cluster import packages
 from e2e.cluster.errors import ClusterError
 
@@ -45,16 +45,18 @@ class Surroundings:
         command = [sys.executable, "-m", "bench.floor", "--port", str(port), "--standin", standin, "--redis", redis]
         return Server("floor", command, port, "/ready", BY_NAME[BARE_PROVIDER])
 
-    def sidecar(self) -> Server:
-        """Return how to start the sidecar: the command that a user types."""
+    def sidecar(self, name: ServerName = "sidecar") -> Server:
+        """Return how to start a sidecar: the command that a user types."""
         components = self.starter.directory / "components"
         components.mkdir(exist_ok=True)
         (components / "bench.yaml").write_text(manifests(self.standin.port))
         port = free_port()
         command = [str(Path(sys.executable).parent / "parley"), "run", "--components", str(components)]
         command += ["--http-port", str(port), "--grpc-port", str(free_port()), "--metrics-port", str(free_port())]
-        command += ["--app-id", "bench", "--redis", f"redis://127.0.0.1:{self.redis.port}"]
-        return Server("sidecar", command, port, "/v1.0/healthz/outbound", BY_NAME[PASS_THROUGH])
+        command += ["--app-id", "bench"]
+        if name != ALONE:
+            command += ["--redis", f"redis://127.0.0.1:{self.redis.port}"]
+        return Server(name, command, port, "/v1.0/healthz/outbound", BY_NAME[PASS_THROUGH])
 
     @contextmanager
     def running(self, server: Server) -> Iterator[Running]:
@@ -90,8 +92,11 @@ def surroundings(starter: Starter, cores: Cores) -> Iterator[Surroundings]:
 @contextmanager
 def all_running(around: Surroundings) -> Iterator[dict[ServerName, Running]]:
     """Run floor and sidecar meanwhile; all servers of the rows, ready."""
-    floor, sidecar = around.floor(), around.sidecar()
-    with around.running(floor) as running_floor, around.running(sidecar) as running_sidecar:
-        running_floor.wait_until_answers(floor.ready_path)
-        running_sidecar.wait_until_answers(sidecar.ready_path)
-        yield {"stand-in": around.standin, "floor": running_floor, "sidecar": running_sidecar}
+    servers = [around.floor(), *map(around.sidecar, SIDECARS)]
+    running: dict[ServerName, Running] = {"stand-in": around.standin}
+    with ExitStack() as started:
+        for server in servers:
+            running[server.name] = started.enter_context(around.running(server))
+        for server in servers:
+            running[server.name].wait_until_answers(server.ready_path)
+        yield running

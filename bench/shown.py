@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from bench.budgets import Budget, budgets
 from bench.figures import MANY, Figure, RowFigures
+from bench.flights import CALLERS
 from bench.report import MIB, Report, noise_of
+from bench.rows import PASS_THROUGH
 from bench.table import Table, as_markdown, as_text
 
 
@@ -20,7 +22,7 @@ def markdown(report: Report) -> str:
 
 def tables(report: Report) -> list[Table]:
     """Return a report's tables."""
-    return [_rows(report), _direct(report), _processes(report), _budgets(report)]
+    return [_rows(report), _direct(report), _flights(report), _inside(report), _processes(report), _budgets(report)]
 
 
 def _rows(report: Report) -> Table:
@@ -32,7 +34,7 @@ def _rows(report: Report) -> Table:
         "p99 us, c=16",
         "CPU us/request",
         "noise CPUs",
-        "floor",
+        "compared with",
     ]
     rows = [
         [
@@ -44,7 +46,9 @@ def _rows(report: Report) -> Table:
         for row in report.rows
     ]
     return Table(
-        f"Rows (latency at one connection, the rest at {MANY}; in brackets the ratio to the floor row)", heads, rows
+        f"Rows (latency at one connection, the rest at {MANY}; in brackets the ratio to the row in the last column)",
+        heads,
+        rows,
     )
 
 
@@ -57,6 +61,34 @@ def _direct(report: Report) -> Table:
     )
     rows = [[row.row, *(_times(read(row).to_direct) for read in quantities)] for row in report.rows]
     return Table("The same as ratios to asking the stand-in directly", ["row", "p50", "p99", "requests/s", "CPU"], rows)
+
+
+def _flights(report: Report) -> Table:
+    rows = [
+        [
+            f"{CALLERS} to {one.sidecars} sidecar{'s' * (one.sidecars > 1)}",
+            f"{one.calls}",
+            f"{one.added_ms:.1f}",
+            f"{one.cpu_us.value:,.0f}",
+            _times(one.cpu_us.to_floor),
+        ]
+        for one in report.flights
+    ]
+    heads = ["requests", "calls to the provider", "added p50 ms", "CPU us/request", "to hits in memory"]
+    return Table("Equal requests that no cache knows, all at once", heads, rows)
+
+
+def _inside(report: Report) -> Table:
+    inside = report.raw.inside
+    whole_us = next(row.cpu_us.value for row in report.rows if row.row == PASS_THROUGH)
+    rows = [
+        [cost.name, f"{cost.p50_us:,.1f}", f"{cost.p95_us:,.1f}", f"{cost.p50_us / whole_us:.2f}x"]
+        for cost in inside.costs
+    ]
+    worst_us = f"{inside.hostile_ms * 1000:,.1f}"
+    rows.append([f"worst hostile text of 20 KB ({inside.hostile})", worst_us, "-", "-"])
+    heads = ["inside the process", "p50 us", "p95 us", "to the CPU of a pass-through"]
+    return Table("Hiding personal data", heads, rows)
 
 
 def _processes(report: Report) -> Table:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from bench.figures import MANY, ONE, Sample
+from bench.flights import Flight
+from bench.inside import NAMES, Cost, Inside
 from bench.machine import Cores, Description
-from bench.report import Raw, Report, processes_of, rows_of
+from bench.report import Raw, Report, flights_of, processes_of, rows_of
 from bench.rounds import Plan
 from bench.rows import BARE_PROVIDER, DIRECT, PASS_THROUGH, ROWS
 from bench.starts import Memory, Start
@@ -41,6 +43,16 @@ def raw() -> Raw:
     """Return a whole run's measurements."""
     return Raw(
         samples=list(samples()),
+        flights=[
+            Flight(sidecars=1, calls=1, added_ms=20, cpu_us=130, hit_cpu_us=100),
+            Flight(sidecars=2, calls=2, added_ms=30, cpu_us=150, hit_cpu_us=100),
+        ],
+        inside=Inside(
+            costs=[Cost(name=name, p50_us=520.0, p95_us=780.0) for name in NAMES],
+            hostile="digits",
+            hostile_ms=40.0,
+            growth=4.2,
+        ),
         starts=[
             Start(server="floor", number=0, ready_s=0.2, first_answer_s=0.25, idle_bytes=50 * MIB),
             Start(server="sidecar", number=0, ready_s=0.3, first_answer_s=0.5, idle_bytes=70 * MIB),
@@ -67,8 +79,9 @@ def report() -> Report:
             commit="abc",
             load_average=0.5,
         ),
-        plan=Plan(rounds=3, limit_s=1, one_each=1, many_each=1, starts=1, memory_requests=1000),
+        plan=Plan(rounds=3, limit_s=1, one_each=1, many_each=1, starts=1, memory_requests=1000, bursts=1),
         rows=rows_of(measured),
+        flights=flights_of(measured),
         processes=processes_of(measured),
         raw=measured,
     )

@@ -76,3 +76,13 @@ def test_no_server_fails_the_job(load: Load) -> None:
         load.do(job(free_port()))
     with pytest.raises(BenchError, match="ConnectionRefusedError"):
         load.do(job(free_port()))
+
+
+def test_ports_take_turns(standin: Standin, load: Load) -> None:
+    """Connections go to the other ports too: one that nobody listens on fails the job."""
+    before = standin.count()
+    load.do(job(port_of(standin), others=[port_of(standin)]))
+
+    assert 20 == standin.count() - before
+    with pytest.raises(BenchError, match="ConnectionRefusedError"):
+        load.do(job(port_of(standin), others=[free_port()]))

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from bench.budgets import Budget, Verdict, budgets
+from bench.inside import RESTORE_PIECE
 from bench.report import Report
 from bench.shown import markdown, text
 from bench.table import with_figures
@@ -24,7 +25,7 @@ def test_budgets_take_their_figures_from_the_report() -> None:
     """Ratios are those to the floor rows, memory and time are the sidecar's own."""
     measured = [round(budget.measured or 0, 3) for budget in budgets(report())]
 
-    assert [1.3, 1.0, 71.0, 4.0, 0.5] == measured
+    assert [1.3, 1.0, 520, 520, 780, 40, 4.2, 520, 520, 2, 71.0, 4.0, 0.5] == measured
 
 
 def test_a_report_is_read_back_as_it_was_written() -> None:
@@ -41,6 +42,16 @@ def test_the_text_has_value_and_ratio() -> None:
     assert ["250", "(1.25x)", "500", "(1.25x)", "1,000", "(1.00x)", "700", "(1.17x)", "260", "(1.30x)", "2.0"] == (
         shown.split()[1:12]
     )
+
+
+def test_the_text_has_bursts_and_what_hiding_costs() -> None:
+    """How often the provider was asked, and what hits in memory would have cost instead."""
+    shown = text(report()).splitlines()
+
+    assert ["1", "20.0", "130", "1.30x"] == next(one for one in shown if one.startswith("100 to 1 sidecar ")).split()[
+        4:
+    ]
+    assert ["520.0", "780.0", "2.00x"] == next(one for one in shown if one.startswith(RESTORE_PIECE)).split()[-3:]
 
 
 def test_the_text_says_where_it_ran() -> None:
