@@ -53,6 +53,27 @@ def test_two_annotations_give_an_answer(namespace: Namespace) -> None:
     assert gone.body["errorCode"] == "ERR_CONVERSATION_NOT_FOUND"
 
 
+def test_a_chat_room_spans_pods(namespace: Namespace) -> None:
+    """A second pod goes on with what was said in the first one; the provider never sees the address in it."""
+    namespace.key("openai", "key-one")
+    namespace.component("gpt", more={"context": {"ttl": "1h"}, "privacy": {"mode": "reversible"}})
+    namespace.deploy("shop", replicas=2)
+    first, second = namespace.ready("shop", 2)
+    namespace.answered(202, first, "gpt", "hello")
+
+    said = [namespace.say(pod, "gpt", "r-1", "write to ann@example.org") for pod in (first, second)]
+    seen = namespace.curl(first, "http://standin.providers.svc:8000/last").body["body"]["messages"]
+    room = "localhost:3500/v1.0-alpha1/conversation/gpt/contexts/r-1"
+    kept = namespace.curl(second, room).body["messages"]
+    erased = namespace.curl(first, room, "-X", "DELETE")
+
+    assert [reply.body["outputs"][0]["result"] for reply in said] == ["stand-in: write to ann@example.org"] * 2
+    told = ["write to <EMAIL_ADDRESS_1>", "stand-in: write to <EMAIL_ADDRESS_1>", "write to <EMAIL_ADDRESS_1>"]
+    assert told == [message["content"] for message in seen]
+    assert [message["role"] for message in kept] == ["user", "assistant"] * 2
+    assert (erased.status, namespace.curl(second, room).status) == (204, 404)
+
+
 def test_a_missing_secret_touches_nothing_else(namespace: Namespace) -> None:
     """A component without its Secret says so in its status; the one beside it answers; the Secret heals it."""
     namespace.component("broken")

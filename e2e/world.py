@@ -70,8 +70,8 @@ class Namespace:
         data = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}, "stringData": {"apiKey": key}}
         return self.apply(data)
 
-    def component(self, name: str, *, cache: bool = True, **settings: Any) -> str:
-        """Apply a component of the provider stand-in, with its key in the Secret `openai`."""
+    def component(self, name: str, *, cache: bool = True, more: dict[str, Any] | None = None, **settings: Any) -> str:
+        """Apply a component of the provider stand-in, with its key in the Secret `openai`; `more` adds to its spec."""
         metadata = [
             {"name": "key", "secretKeyRef": {"name": "openai", "key": "apiKey"}},
             {"name": "endpoint", "value": f"{PROVIDER_URL}/v1"},
@@ -80,7 +80,7 @@ class Namespace:
         spec: dict[str, Any] = {"type": "conversation.openai", "version": "v1", "metadata": metadata}
         if cache:
             spec["cache"] = {"ttl": "10m"}
-        return self.apply(component(name, spec))
+        return self.apply(component(name, spec | (more or {})))
 
     def deploy(self, name: str, *, replicas: int = 1) -> None:
         """Run an annotated application; returns at once."""
@@ -101,6 +101,11 @@ class Namespace:
         body = json.dumps({"inputs": [text], "metadata": metadata})
         path = f"localhost:3500/v1.0-alpha1/conversation/{component_name}/converse"
         return self.curl(pod, path, "-d", body)
+
+    def say(self, pod: str, component_name: str, room: str, text: str) -> Reply:
+        """Ask in a chat room."""
+        body = json.dumps({"inputs": [text], "conversationContext": room})
+        return self.curl(pod, f"localhost:3500/v1.0-alpha1/conversation/{component_name}/converse", "-d", body)
 
     def answered(self, status: int, pod: str, component_name: str, text: str, **metadata: str) -> Reply:
         """Ask again and again until the answer has this status; return it."""
