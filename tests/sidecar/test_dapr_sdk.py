@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Vendors
+from tests.conftest import Vendors, until
 from tests.sidecar.processes import Process, parley_run
 
 CLIENT = Path(__file__).with_name("dapr_client.py")
@@ -99,8 +99,7 @@ def test_the_sdk_ends_the_sidecar(tmp_path: Path) -> None:
     (tmp_path / "components").mkdir()
     (tmp_path / "components/echo.yaml").write_text(manifest("echo", "conversation.echo", {}))
     with parley_run(tmp_path, "--components", str(tmp_path / "components")) as parley:
-        parley.until_up()
-        before = parley.stderr
+        before = until("the banner", lambda: parley.stderr)
         done = application(parley, "shutdown")
         code = parley.ended()
 
