@@ -23,11 +23,10 @@ from parley_sidecar.model import Answer, Api, ConverseRequest
 from parley_sidecar.pipeline import Pipeline
 from parley_sidecar.registry import Registry
 from parley_sidecar.rpc import ai_pb2, dapr_pb2
-from parley_sidecar.visits import MAX_NAME, SERVER_FAULT, loggable
+from parley_sidecar.visits import MAX_NAME, SERVER_FAULT, loggable, terms_of
 from parley_sidecar.wire import alpha1, alpha2, grpc_reply, grpc_request, grpc_status
 from parley_sidecar.wire import headers as wire_headers
 from parley_sidecar.wire.call import Call
-from parley_sidecar.wire.overrides import terms
 from parley_sidecar.wire.tools import expect_call
 
 SERVICE: Final = dapr_pb2.DESCRIPTOR.services_by_name["Dapr"].full_name
@@ -156,9 +155,7 @@ class DaprService:
         return self._registry.get(name)
 
     def _call(self, visit: Visit, pipeline: Pipeline) -> Call:
-        allow = tuple(pipeline.component.overrides.allow)
-        allowed = terms(allow, pipeline.has_endpoint, self._door.own_ports, pipeline.keeps_rooms)
-        return Call(visit.api, visit.request_id, allowed, visit.cache_control)
+        return Call(visit.api, visit.request_id, terms_of(pipeline, self._door.own_ports), visit.cache_control)
 
     def _note(self, visit: Visit, error: ParleyError) -> None:
         """Count an error that no component counted, and tell the log."""

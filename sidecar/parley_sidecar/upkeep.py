@@ -6,7 +6,6 @@ no new converse requests: somebody may have asked to be forgotten.
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -20,6 +19,7 @@ from parley_sidecar.door import Door
 from parley_sidecar.edges import contained
 from parley_sidecar.errors import InvalidParameters, ParleyError
 from parley_sidecar.model import Message
+from parley_sidecar.pii.reach import in_message
 from parley_sidecar.pii.restore import Restorer
 from parley_sidecar.pii.vault import Vault
 from parley_sidecar.pipeline import Pipeline
@@ -138,10 +138,4 @@ def _restored(reading: Reading) -> list[Message]:
     answers = Restorer(known)
     others = Restorer({token: value for token, value in known.items() if token[-1].isdigit()})
     messages = (stored.message for stored in reading.messages)
-    return [_with_values(message, answers if message.role == "assistant" else others) for message in messages]
-
-
-def _with_values(message: Message, restorer: Restorer) -> Message:
-    calls = tuple(replace(call, arguments=restorer.arguments(call.arguments)) for call in message.tool_calls)
-    name = message.name and restorer.text(message.name)
-    return replace(message, text=restorer.text(message.text), name=name, tool_calls=calls)
+    return [in_message(message, (answers if message.role == "assistant" else others).rewrite) for message in messages]

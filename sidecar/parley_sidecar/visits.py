@@ -15,7 +15,7 @@ from parley_sidecar.pipeline import Pipeline
 from parley_sidecar.streaming import Renderer
 from parley_sidecar.wire import headers as wire_headers
 from parley_sidecar.wire.call import Call
-from parley_sidecar.wire.overrides import terms
+from parley_sidecar.wire.overrides import Terms, terms
 
 MAX_NAME: Final = 253
 """Longer component names do not exist. Source: Kubernetes' names."""
@@ -31,6 +31,12 @@ logger = logging.getLogger(__name__)
 def loggable(component_name: str) -> str:
     """Return what a caller gave as a component's name, if the log may have it."""
     return component_name if _NAME.fullmatch(component_name) else "(not a name)"
+
+
+def terms_of(pipeline: Pipeline, own_ports: frozenset[int]) -> Terms:
+    """Return what a request may replace in a component of this process."""
+    allow = tuple(pipeline.component.overrides.allow)
+    return terms(allow, pipeline.has_endpoint, own_ports, pipeline.keeps_rooms)
 
 
 @dataclass(slots=True)
@@ -55,9 +61,9 @@ class Visit:
 
     def call(self, pipeline: Pipeline, own_ports: frozenset[int], *, wants_stream: bool = False) -> Call:
         """Return what the wire forms need to know beside the body, now that the component is found."""
-        allow = tuple(pipeline.component.overrides.allow)
-        allowed = terms(allow, pipeline.has_endpoint, own_ports, pipeline.keeps_rooms)
-        return Call(self.api, self.request_id, allowed, self.headers.get(b"cache-control"), wants_stream)
+        return Call(
+            self.api, self.request_id, terms_of(pipeline, own_ports), self.headers.get(b"cache-control"), wants_stream
+        )
 
     def log(self, error: ParleyError, event: str, status: int) -> None:
         """Tell the log of an error, and the status that the caller got."""

@@ -6,18 +6,12 @@ flight lasts, so that a process that dies is replaced; what a claim ends with go
 
 import asyncio
 import secrets
-from typing import Final
 
 from parley_sidecar.caching.shelves import CountSkip
 from parley_sidecar.edges import survived
 from parley_sidecar.errors import StoreUnavailable
 from parley_sidecar.stores import Stores
-from parley_sidecar.stores.protocol import Store, Taken
-
-LEASE_S: Final = 3.0
-"""How long a key stays claimed by a process that says nothing more."""
-LOOK_S: Final = LEASE_S / 3
-"""How often a claim is renewed, and how often one that waits looks, should the message have got lost."""
+from parley_sidecar.stores.protocol import LEASE_S, RENEW_S, Store, Taken
 
 
 class Claim:
@@ -77,11 +71,11 @@ class Claim:
                 awaited = taken.holder or b""
                 taken = await self._shared.take(self._key, self._token, LEASE_S, awaited)
                 if taken.value is None and taken.holder != self._token:
-                    await watch.next(LOOK_S)
+                    await watch.next(RENEW_S)  # and look, should the message have got lost
         return taken
 
     def _renew_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._renew_now)
+        self._timer = asyncio.get_running_loop().call_later(RENEW_S, self._renew_now)
 
     def _renew_now(self) -> None:
         self._stores.background(survived(self._renew(), "lease could not be renewed"))

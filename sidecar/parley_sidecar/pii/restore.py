@@ -113,13 +113,14 @@ class Restorer:
 
     def arguments(self, raw: str) -> str:
         """Return a complete tool call's arguments with their values: inside the strings, where they are JSON."""
-        return raw if "<" not in raw and "\\u003" not in raw else in_json(raw, self._in_piece)
+        return raw if "<" not in raw and "\\u003" not in raw else in_json(raw, self.rewrite)
 
     def within_json(self, raw: str) -> str:
         """Return a part of JSON text with its values, escaped as JSON wants it; it must not begin within an escape."""
         return _RAW_TOKEN.sub(self._escaped, raw)
 
-    def _in_piece(self, text: str, _key: str) -> str:
+    def rewrite(self, text: str, _name: str) -> str:
+        """Return a text with its values, whatever stands before it; as `arguments.Rewrite`."""
         return self.text(text)
 
     def _escaped(self, found: re.Match[str]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parley_crds import checks
+from parley_crds.generated_files import write_or_check
 from parley_sidecar.providers import component_types, module_of
 
 FOLDER = Path(checks.__file__).parent / "settings"
@@ -22,18 +23,7 @@ def generated(folder: Path) -> dict[Path, str]:
 
 def main(words: Sequence[str], folder: Path = FOLDER) -> int:
     """Write the files, or with `--check` say which ones are stale or have no provider."""
-    wanted = generated(folder)
-    orphans = sorted(set(folder.glob("*.json")) - set(wanted))
-    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
-    if "--check" in words:
-        for path in stale + orphans:
-            print(f"{path.name} is not up to date: run make generate", file=sys.stderr)
-        return 1 if stale or orphans else 0
-    for path in orphans:
-        path.unlink()
-    for path, text in wanted.items():
-        path.write_text(text, encoding="utf-8")
-    return 0
+    return write_or_check(generated(folder), folder.glob("*.json"), words)
 
 
 if __name__ == "__main__":

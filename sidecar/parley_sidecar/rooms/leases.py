@@ -13,11 +13,8 @@ from weakref import WeakSet, WeakValueDictionary
 from parley_sidecar.edges import survived
 from parley_sidecar.errors import RoomBusy, StoreUnavailable
 from parley_sidecar.stores import Stores
-from parley_sidecar.stores.protocol import Store
+from parley_sidecar.stores.protocol import LEASE_S, RENEW_S, Store
 
-LEASE_S: Final = 3.0
-"""How long a process that died keeps others waiting."""
-RENEW_S: Final = LEASE_S / 3
 POLL_S: Final = 0.25
 """How soon the end of a lease is seen that nobody gave back."""
 GIVE_WAY_S: Final = 0.01

@@ -9,6 +9,8 @@ from typing import Final
 
 from grpc_tools import protoc
 
+from parley_crds.generated_files import write_or_check
+
 FOLDER: Final = Path(__file__).parent
 PROTOS: Final = FOLDER.parents[1] / "proto"
 PACKAGE: Final = "dapr/proto/runtime/v1"
@@ -38,18 +40,8 @@ def generated(folder: Path, protos: Path = PROTOS) -> dict[Path, str]:
 
 def main(words: Sequence[str], folder: Path = FOLDER) -> int:
     """Write the files, or with `--check` say which ones are stale or have no source."""
-    wanted = generated(folder)
-    orphans = sorted({path for suffix in SUFFIXES for path in folder.glob(f"*{suffix}")} - set(wanted))
-    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
-    if "--check" in words:
-        for path in stale + orphans:
-            print(f"{path.name} is not up to date: run make generate", file=sys.stderr)
-        return 1 if stale or orphans else 0
-    for path in orphans:
-        path.unlink()
-    for path, text in wanted.items():
-        path.write_text(text, encoding="utf-8")
-    return 0
+    there = (path for suffix in SUFFIXES for path in folder.glob(f"*{suffix}"))
+    return write_or_check(generated(folder), there, words)
 
 
 def _ours(text: str) -> str:

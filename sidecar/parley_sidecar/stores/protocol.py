@@ -13,6 +13,10 @@ from typing import Final, Literal, Protocol
 
 from parley_sidecar.model import CacheTier
 
+LEASE_S: Final = 3.0
+"""How long a process that died keeps others waiting."""
+RENEW_S: Final = LEASE_S / 3
+"""How often a lease is renewed while what it is for goes on."""
 RESULT_S: Final = 10.0
 """How long a flight's end is remembered for those who wait for it."""
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from parley_sidecar.caching import claims
 from parley_sidecar.errors import (
     CircuitOpen,
     Overloaded,
@@ -18,6 +17,7 @@ from parley_sidecar.errors import (
 from parley_sidecar.identity import Identity
 from parley_sidecar.model import Answer, CacheStatus, Choice, ConverseRequest, Reply
 from parley_sidecar.stores.memory import MemoryStore
+from parley_sidecar.stores.protocol import LEASE_S, RENEW_S
 from tests.sidecar.layers.cached import (
     ANSWER,
     Clock,
@@ -141,7 +141,7 @@ async def test_a_leader_that_leaves_gives_the_lease_back(three: list[Process]) -
     leader = await leading(three[0], inner)
     (follower,) = await waiting(three[1], well)
     leader.cancel()
-    async with asyncio.timeout(claims.LOOK_S / 2):
+    async with asyncio.timeout(RENEW_S / 2):
         answer = await follower
 
     assert ANSWER == answer
@@ -203,8 +203,8 @@ async def test_a_lease_is_renewed_while_the_call_lasts(timed: tuple[Process, Mem
     key = await key_of(one)
     holders = []
     for _ in range(2):
-        clock.now_s += claims.LEASE_S - 0.1
-        await asyncio.sleep(claims.LOOK_S * 1.2)
+        clock.now_s += LEASE_S - 0.1
+        await asyncio.sleep(RENEW_S * 1.2)
         holders.append((await store.take(key, b"other", 1)).holder)
     inner.let_go.set()
 
@@ -221,7 +221,7 @@ async def test_who_lost_the_lease_goes_on_and_keeps_nothing(
     inner = Held()
     leader = await leading(one, inner)
     key = await key_of(one)
-    clock.now_s += claims.LEASE_S + 1
+    clock.now_s += LEASE_S + 1
     await store.take(key, b"thief", 600)
     if notices:
         await until(lambda: one.skips)

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from parley_sidecar.errors import RoomBusy
-from parley_sidecar.rooms.leases import LEASE_S, POLL_S, Lease, Leases
+from parley_sidecar.rooms.leases import POLL_S, Lease, Leases
 from parley_sidecar.stores import Stores
 from parley_sidecar.stores.memory import MemoryStore
-from parley_sidecar.stores.protocol import Keep, Store
+from parley_sidecar.stores.protocol import LEASE_S, Keep, Store
 from tests.sidecar.layers.jumping import elapsed_s, jumping
 
 TAG = b"room"
