@@ -3,6 +3,7 @@
 A missing program is installed where that is possible (root on Debian); otherwise the run fails and names it.
 """
 
+import asyncio
 import contextlib
 import json
 import os
@@ -48,6 +49,13 @@ def until(what: str, probe: Callable[[], Value]) -> Value:
             seen = error
         time.sleep(0.05)
     raise AssertionError(f"{what}: not within {PATIENCE_S:.0f} s, last seen {seen!r}")
+
+
+async def eventually(probe: Callable[[], object]) -> None:
+    """Poll in the loop until `probe` returns something truthy."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not probe():
+            await asyncio.sleep(0.01)
 
 
 def listens(port: int) -> bool:

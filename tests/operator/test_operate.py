@@ -5,7 +5,7 @@ Left to test_reconciling, test_leaders and test_both_halves: the process on a re
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,6 +13,7 @@ from parley_operator import kube
 from parley_operator.kube import Kube
 from parley_operator.operate import Operator
 from parley_operator.settings import Settings
+from tests.conftest import eventually
 from tests.operator.small_api import SmallApi
 
 WATCH = f"GET {kube.components()}"
@@ -39,24 +40,18 @@ async def watching(operator: Operator) -> AsyncIterator[None]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(probe: Callable[[], object]) -> None:
-    """Wait until `probe` returns something truthy."""
-    while not probe():
-        await asyncio.sleep(0.01)
-
-
 async def test_a_watch_that_ended_begins_anew(small: SmallApi, operator: Operator) -> None:
     """The CRD goes and comes back: no restart, the streams go on, and what was made meanwhile is found."""
     small.component("shop", "before")
     async with watching(operator):
-        await until(lambda: operator.watcher.is_watching and small.calls.count(WATCH) > 2)
+        await eventually(lambda: operator.watcher.is_watching and small.calls.count(WATCH) > 2)
         small.status = 404
-        await until(lambda: not operator.watcher.is_watching)
+        await eventually(lambda: not operator.watcher.is_watching)
         serves = operator.published.synced
         small.status = 0
         small.component("shop", "meanwhile")
-        await until(lambda: operator.watcher.is_watching)
-        await until(lambda: len(operator.published.components("shop")) == 2)
+        await eventually(lambda: operator.watcher.is_watching)
+        await eventually(lambda: len(operator.published.components("shop")) == 2)
 
     assert serves
 
@@ -71,8 +66,8 @@ async def test_a_list_of_kopfs_brings_up_to_date_what_it_does_not_name(small: Sm
     for name in ("a", "b"):
         operator._on_change(("shop", name), ("", f"uid-of-{name}", 1, ""))
     async with asyncio.timeout(60):
-        await until(lambda: f"GET {kube.component('shop', 'gone')}" in small.calls)
-        await until(lambda: not operator.queue.depth)
+        await eventually(lambda: f"GET {kube.component('shop', 'gone')}" in small.calls)
+        await eventually(lambda: not operator.queue.depth)
 
     assert operator.published.get("shop", "gone") is None
     assert 2 == len(operator.published.components("shop"))

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,6 +14,7 @@ from parley_operator.published import Published
 from parley_operator.reconcile import Reconciler
 from parley_operator.statuses import QUIET_S, Statuses
 from parley_operator.workqueue import Key
+from tests.conftest import eventually
 from tests.operator.small_api import SmallApi
 from tests.operator.world import Plant, component
 
@@ -53,12 +54,6 @@ class Leader:
             await asyncio.sleep(0.01)
 
 
-async def until(probe: Callable[[], object]) -> None:
-    """Wait until `probe` returns something truthy."""
-    while not probe():
-        await asyncio.sleep(0.01)
-
-
 @pytest.fixture
 def leader(api: Kube) -> Leader:
     """A leader whose API server is the small one."""
@@ -70,7 +65,7 @@ async def test_what_stays_the_same_is_written_once(small: SmallApi, leader: Lead
     small.component(*KEY)
     await leader.reconciler(KEY)
     async with leader.writing():
-        await until(lambda: WRITE in small.calls)
+        await eventually(lambda: WRITE in small.calls)
         leader.now += QUIET_S
         await leader.reconciler(KEY)
         await leader.more_rounds()
@@ -86,12 +81,12 @@ async def test_a_component_is_written_at_most_every_two_seconds(small: SmallApi,
     await leader.reconciler(KEY)
     version = leader.reconciler.outcomes[KEY].version
     async with leader.writing():
-        await until(lambda: WRITE in small.calls)
+        await eventually(lambda: WRITE in small.calls)
         leader.sums[KEY] = Totals(1, {version: 1}, 0)
         await leader.more_rounds()
         soon = small.calls.count(WRITE)
         leader.now += QUIET_S
-        await until(lambda: small.calls.count(WRITE) == 2)
+        await eventually(lambda: small.calls.count(WRITE) == 2)
 
     assert 1 == soon
     assert "1/1" == small.objects[kube.component(*KEY)]["status"]["sidecars"]["summary"]
@@ -102,11 +97,11 @@ async def test_a_status_that_somebody_changed_is_set_right(small: SmallApi, lead
     small.component(*KEY)
     await leader.reconciler(KEY)
     async with leader.writing():
-        await until(lambda: WRITE in small.calls)
+        await eventually(lambda: WRITE in small.calls)
         small.objects[kube.component(*KEY)]["status"] = {"version": "made up"}
         leader.now += QUIET_S
         await leader.reconciler(KEY)
-        await until(lambda: small.calls.count(WRITE) == 2)
+        await eventually(lambda: small.calls.count(WRITE) == 2)
 
     assert "made up" != small.objects[kube.component(*KEY)]["status"]["version"]
 
@@ -119,12 +114,12 @@ async def test_a_failed_write_is_tried_again_after_a_pause(small: SmallApi, lead
     await leader.reconciler(("shop", "other"))
     small.refused[f"{kube.component(*KEY)}/status"] = 500
     async with leader.writing():
-        await until(lambda: "status" in small.objects[kube.component("shop", "other")])
+        await eventually(lambda: "status" in small.objects[kube.component("shop", "other")])
         await leader.more_rounds()
         tried = small.calls.count(WRITE)
         small.refused.clear()
         leader.now += QUIET_S
-        await until(lambda: "status" in small.objects[kube.component(*KEY)])
+        await eventually(lambda: "status" in small.objects[kube.component(*KEY)])
 
     assert 1 == tried
 
@@ -140,16 +135,16 @@ async def test_a_component_that_went_is_forgotten(small: SmallApi, leader: Leade
         before = small.calls.count(WRITE)
         small.objects[path] = gone
         leader.now += QUIET_S
-        await until(lambda: small.calls.count(WRITE) == 1)
+        await eventually(lambda: small.calls.count(WRITE) == 1)
         del small.objects[path]
         leader.sums[KEY] = Totals(1, {}, 0)
         leader.now += QUIET_S
-        await until(lambda: small.calls.count(WRITE) == 2)
+        await eventually(lambda: small.calls.count(WRITE) == 2)
         await leader.reconciler(KEY)
         await leader.more_rounds()
         small.component(*KEY)
         await leader.reconciler(KEY)
-        await until(lambda: small.calls.count(WRITE) == 3)  # its namesake need not wait
+        await eventually(lambda: small.calls.count(WRITE) == 3)  # its namesake need not wait
 
     assert 0 == before
     assert "status" in small.objects[path]
@@ -171,7 +166,7 @@ async def test_a_namesake_is_left_alone(plant: Plant, monkeypatch: pytest.Monkey
         left_alone = "status" not in plant.read("conv", "namesake")
         await leader.reconciler(key)
         leader.now += QUIET_S
-        await until(lambda: plant.conditions("namesake"))
+        await eventually(lambda: plant.conditions("namesake"))
     await api.aclose()
     plant.kubectl("delete", "conv", "namesake")
 

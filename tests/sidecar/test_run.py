@@ -13,11 +13,10 @@ from socket import create_connection, create_server
 import pytest
 
 from parley_crds.stream import StoreSection, snapshot
-from tests.conftest import Standin, free_port, until
+from tests.conftest import Standin, eventually, free_port, until
 from tests.sidecar.processes import EXAMPLES, Process, examples, gpt, parley_run
 from tests.sidecar.running import component
 from tests.sidecar.sources.small_operator import SmallOperator, anchors, authority
-from tests.sidecar.sources.small_operator import until as eventually
 
 REFERENCE = {
     "inputs": ["what is Dapr", "Why use Dapr"],

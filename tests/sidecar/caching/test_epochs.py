@@ -10,8 +10,8 @@ from parley_sidecar.caching import epochs
 from parley_sidecar.caching.epochs import Epoch
 from parley_sidecar.errors import StoreUnavailable
 from parley_sidecar.stores.memory import MemoryStore
-from tests.conftest import free_port
-from tests.sidecar.layers.cached import Counted, Process, asking, component, process, processes, until
+from tests.conftest import eventually, free_port
+from tests.sidecar.layers.cached import Counted, Process, asking, component, process, processes
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -53,10 +53,10 @@ async def test_a_purge_is_a_new_one_everywhere(two: list[Process]) -> None:
     one, other = map(of, two)
     before = await one.ask()
     await other.ask()
-    await until(lambda: all(made.watched for made in two))
+    await eventually(lambda: all(made.watched for made in two))
     await one.purge()
     fresh = one.known
-    await until(lambda: other.known == fresh)
+    await eventually(lambda: other.known == fresh)
 
     assert fresh != before
 
@@ -70,7 +70,7 @@ async def test_a_purge_without_a_message_is_seen_all_the_same(two: list[Process]
     key = two[1].caching.epoch(component())._key
     await shared.set(key, b"somebody's own!!", 60)
 
-    await until(lambda: other.known == b"somebody's own!!")
+    await eventually(lambda: other.known == b"somebody's own!!")
 
 
 async def test_a_purge_forgets_all_answers(two: list[Process]) -> None:
@@ -122,7 +122,7 @@ async def test_a_purge_whose_message_is_lost_is_done() -> None:
     async with processes(2, store=Silent()) as (one, other):
         await of(other).ask()
         await of(one).purge()
-        await until(lambda: of(other).known == of(one).known or of(one).known is None)
+        await eventually(lambda: of(other).known == of(one).known or of(one).known is None)
 
         assert ["publish"] == one.faults
 
@@ -134,14 +134,14 @@ async def test_a_lost_epoch_is_made_anew(two: list[Process]) -> None:
     shared = two[0].stores.shared
     assert shared
     await shared.set(one._key, b"x", 0.001)
-    await until(lambda: one.known not in {before, b"x"})
+    await eventually(lambda: one.known not in {before, b"x"})
 
 
 async def test_without_the_store_the_last_known_one_holds() -> None:
     """And one that never knew any uses its own; each question that fails is counted."""
     async with process(url=f"redis://127.0.0.1:{free_port()}") as made:
         own = await of(made).ask()
-        await until(lambda: made.faults.count("agree") >= 2)
+        await eventually(lambda: made.faults.count("agree") >= 2)
 
         assert own == await of(made).ask()
 
@@ -153,9 +153,9 @@ async def test_a_component_that_nobody_uses_costs_nothing() -> None:
         epoch = of(made)
         before = await epoch.ask()
         for number in range(2 * epochs.IDLE_POLLS):
-            await until(lambda: made.watched)
+            await eventually(lambda: made.watched)
             await store.publish(epoch._key, b"%d" % number)
-        await until(lambda: epoch._following is not None and epoch._following.done())
+        await eventually(lambda: epoch._following is not None and epoch._following.done())
         known = epoch.known
 
         assert known is None

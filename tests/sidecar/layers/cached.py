@@ -171,13 +171,6 @@ def streaming(text: str = "hello", *, deadline_s: float | None = None, **policy:
     return replace(asking(text, deadline_s=deadline_s, **policy), wants_stream=True)
 
 
-async def until(probe: Callable[[], object]) -> None:
-    """Wait until something is true."""
-    async with asyncio.timeout(30):
-        while not probe():
-            await asyncio.sleep(0.005)
-
-
 async def together(layer: Converse, *requests: ConverseRequest) -> "list[asyncio.Task[Reply]]":
     """Ask all of them, the first one first, and return when each of them waits."""
     tasks = []

@@ -18,6 +18,7 @@ from parley_sidecar.identity import Identity
 from parley_sidecar.model import Answer, CacheStatus, Choice, ConverseRequest, Reply
 from parley_sidecar.stores.memory import MemoryStore
 from parley_sidecar.stores.protocol import LEASE_S, RENEW_S
+from tests.conftest import eventually
 from tests.sidecar.layers.cached import (
     ANSWER,
     Clock,
@@ -29,7 +30,6 @@ from tests.sidecar.layers.cached import (
     processes,
     streaming,
     together,
-    until,
 )
 
 MISS = CacheStatus(hit=False, stored=True)
@@ -48,7 +48,7 @@ async def leading(process: Process, inner: Held, request: ConverseRequest | None
     """Ask in one process, and return when the provider is asked."""
     before = inner.calls
     (task,) = await together(process.layer(inner), request or asking())
-    await until(lambda: inner.calls > before)
+    await eventually(lambda: inner.calls > before)
     return task
 
 
@@ -56,7 +56,7 @@ async def waiting(process: Process, inner: Held, *requests: ConverseRequest) -> 
     """Ask in another process, and return when it waits for the first one's end."""
     tasks = await together(process.layer(inner), *(requests or (asking(),)))
     key = await key_of(process)
-    await until(lambda: key in process.watched)
+    await eventually(lambda: key in process.watched)
     return tasks
 
 
@@ -158,7 +158,7 @@ async def test_what_is_not_kept_is_shared_with_those_who_wait(three: list[Proces
         return reply
 
     (leader,) = await together(three[0].layer(fallen_back), asking())
-    await until(lambda: inner.calls)
+    await eventually(lambda: inner.calls)
     request = asking()
     (follower,) = await waiting(three[1], inner, request)
     inner.let_go.set()
@@ -179,7 +179,7 @@ async def test_a_leader_that_died_is_replaced(three: list[Process]) -> None:
     assert shared
     await shared.take(await key_of(three[0]), b"dead", 0.3)
     tasks = await waiting(three[0], inner) + await waiting(three[1], inner)
-    await until(lambda: inner.calls)
+    await eventually(lambda: inner.calls)
     inner.let_go.set()
 
     assert [ANSWER, ANSWER] == await asyncio.gather(*tasks)
@@ -224,7 +224,7 @@ async def test_who_lost_the_lease_goes_on_and_keeps_nothing(
     clock.now_s += LEASE_S + 1
     await store.take(key, b"thief", 600)
     if notices:
-        await until(lambda: one.skips)
+        await eventually(lambda: one.skips)
     inner.let_go.set()
     answer = await leader
     await one.stores.drain()

@@ -9,8 +9,8 @@ from parley_sidecar.errors import StoreUnavailable
 from parley_sidecar.model import CacheStatus
 from parley_sidecar.stores.memory import MemoryStore
 from parley_sidecar.stores.protocol import Place, Store, Taken
-from tests.conftest import free_port
-from tests.sidecar.layers.cached import ANSWER, Counted, Held, Process, asking, process, processes, together, until
+from tests.conftest import eventually, free_port
+from tests.sidecar.layers.cached import ANSWER, Counted, Held, Process, asking, process, processes, together
 from tests.sidecar.own_redis import own_redis
 
 
@@ -186,7 +186,7 @@ async def test_a_renewal_that_fails_is_tried_again() -> None:
     inner = Held()
     async with process(store=Broken("renew")) as made:
         (task,) = await together(made.layer(inner), asking())
-        await until(lambda: made.faults.count("renew") == 2)
+        await eventually(lambda: made.faults.count("renew") == 2)
         inner.let_go.set()
         answer = await task
         await made.stores.drain()

@@ -14,18 +14,8 @@ from parley_sidecar.errors import (
     Unforeseen,
 )
 from parley_sidecar.model import CacheStatus, ConverseRequest, Reply
-from tests.sidecar.layers.cached import (
-    ANSWER,
-    Held,
-    Process,
-    asked,
-    asking,
-    component,
-    process,
-    streaming,
-    together,
-    until,
-)
+from tests.conftest import eventually
+from tests.sidecar.layers.cached import ANSWER, Held, Process, asked, asking, component, process, streaming, together
 
 MISS = CacheStatus(hit=False, stored=True)
 WAITED = CacheStatus(hit=False, collapsed=True)
@@ -88,7 +78,7 @@ async def test_it_ends_when_nobody_is_left(alone: Process) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-    await until(lambda: inner.cancelled)
+    await eventually(lambda: inner.cancelled)
     inner.let_go.set()
 
     assert ANSWER == await layer(asking())

@@ -10,7 +10,8 @@ from parley_crds.stream import StoreSection
 from parley_sidecar.model import CacheStatus, ConverseRequest, Partition
 from parley_sidecar.stores.memory import MemoryStore
 from parley_sidecar.stores.protocol import Store
-from tests.sidecar.layers.cached import ANSWER, Counted, Held, Process, asking, process, together, until
+from tests.conftest import eventually
+from tests.sidecar.layers.cached import ANSWER, Counted, Held, Process, asking, process, together
 
 
 def sealed(packed: bytes) -> bytes:
@@ -107,7 +108,7 @@ async def test_equal_requests_of_a_room_fly_together(one: Process) -> None:
     """As all do."""
     inner = Held()
     tasks = await together(one.layer(inner), in_room(), in_room())
-    await until(lambda: inner.calls)
+    await eventually(lambda: inner.calls)
     inner.let_go.set()
 
     assert [ANSWER, ANSWER] == [await task for task in tasks]

@@ -8,7 +8,8 @@ import pytest
 from parley_sidecar.caching.flights import MAX_FLIGHT
 from parley_sidecar.errors import DeadlinePassed, Draining, ProviderUnavailable
 from parley_sidecar.model import Answer, CacheStatus, Choice, ConverseRequest, Delta, Reply, Stream
-from tests.sidecar.layers.cached import Process, asking, process, streaming, together, until
+from tests.conftest import eventually
+from tests.sidecar.layers.cached import Process, asking, process, streaming, together
 from tests.sidecar.layers.inner import read, streamed
 
 
@@ -225,7 +226,7 @@ async def test_beyond_a_megabyte_it_takes_nobody_more(alone: Process) -> None:
     layer = alone.layer(sluice)
     readers = [streamed(await layer(streaming())) for _ in range(2)]
     deltas = await first(readers[0])
-    await until(lambda: sluice.given == 2)
+    await eventually(lambda: sluice.given == 2)
     readers.append(streamed(await layer(streaming())))
     rest = "".join([delta.text async for delta in deltas])
     whole = await read(readers[1])

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,3 @@ class SmallOperator:
                 self.acknowledged.append(json.loads(message.data))
         self._open.discard(socket)
         return socket
-
-
-async def until(probe: Callable[[], object]) -> None:
-    """Poll until `probe` returns something truthy; fail after a generous time."""
-    async with asyncio.timeout(30):
-        while not probe():
-            await asyncio.sleep(0.01)

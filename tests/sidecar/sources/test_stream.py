@@ -17,9 +17,9 @@ from parley_sidecar.pipeline import Surroundings
 from parley_sidecar.registry import Registry
 from parley_sidecar.settings import Settings
 from parley_sidecar.sources.stream import Pace, StreamSource, pause_s
-from tests.conftest import free_port
+from tests.conftest import eventually, free_port
 from tests.sidecar.running import component, surroundings
-from tests.sidecar.sources.small_operator import SmallOperator, anchors, authority, until
+from tests.sidecar.sources.small_operator import SmallOperator, anchors, authority
 
 ECHO = component("echo")
 KEYLESS = component("gpt", "conversation.openai")
@@ -103,7 +103,7 @@ async def test_a_snapshot_is_run_acknowledged_and_kept(tmp_path: Path, first_ca:
     sent = snapshot_of(ECHO, store=StoreSection(url=redis_url, version="1"))
     operator.message = sent.model_dump_json()
     async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
-        await until(lambda: operator.acknowledged)
+        await eventually(lambda: operator.acknowledged)
 
         assert [{"ack": sent.hash, "failed": {}, "health": "ok"}] == operator.acknowledged
         assert ("echo",) == running.registry.names()
@@ -120,7 +120,7 @@ async def test_what_cannot_be_loaded_is_reported(tmp_path: Path, first_ca: Path)
     operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
     operator.message = snapshot_of(ECHO, KEYLESS).model_dump_json()
     async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
-        await until(lambda: operator.acknowledged)
+        await eventually(lambda: operator.acknowledged)
 
         (acknowledgement,) = operator.acknowledged
         assert ["gpt"] == list(acknowledgement["failed"])
@@ -134,7 +134,7 @@ async def test_a_long_reason_is_cut_to_what_the_operator_takes(tmp_path: Path, f
     strange = {**ECHO.model_dump(mode="json"), "environment": {letter * 300: 1 for letter in "abc"}}
     operator.message = snapshot_of().model_copy(update={"components": (strange,)}).model_dump_json(warnings=False)
     async with operator.serving(first_ca, port_of(settings)), pod(settings):
-        await until(lambda: operator.acknowledged)
+        await eventually(lambda: operator.acknowledged)
 
     assert 512 == len(operator.acknowledged[0]["failed"]["echo"])
 
@@ -144,11 +144,11 @@ async def test_changes_arrive_on_the_open_stream(tmp_path: Path, first_ca: Path)
     operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
     operator.message = snapshot_of(ECHO).model_dump_json()
     async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
-        await until(lambda: running.registry.names() == ("echo",))
+        await eventually(lambda: running.registry.names() == ("echo",))
         await operator.send(snapshot_of(component("a"), component("b")).model_dump_json())
-        await until(lambda: running.registry.names() == ("a", "b"))
+        await eventually(lambda: running.registry.names() == ("a", "b"))
         await operator.send(snapshot_of().model_dump_json())
-        await until(lambda: len(operator.acknowledged) == 3)
+        await eventually(lambda: len(operator.acknowledged) == 3)
 
         assert () == running.registry.names()
         assert 1 == len(operator.tokens)
@@ -161,12 +161,12 @@ async def test_a_closed_stream_is_opened_again(
     operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
     operator.message = snapshot_of(ECHO).model_dump_json()
     async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
-        await until(lambda: operator.acknowledged)
+        await eventually(lambda: operator.acknowledged)
         (tmp_path / "token").write_text("token-2")
         await operator.hang_up()
-        await until(lambda: len(operator.acknowledged) == 2)
+        await eventually(lambda: len(operator.acknowledged) == 2)
         await operator.hang_up()
-        await until(lambda: len(operator.acknowledged) == 3)
+        await eventually(lambda: len(operator.acknowledged) == 3)
 
         assert ["Bearer token-1", "Bearer token-2", "Bearer token-2"] == operator.tokens
         assert [0, 0] == running.failures
@@ -181,14 +181,14 @@ async def test_a_sidecar_that_starts_alone_heals_by_itself(
     operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
     operator.message = snapshot_of(ECHO).model_dump_json()
     async with pod(settings) as running:
-        await until(lambda: len(running.failures) >= 3)
+        await eventually(lambda: len(running.failures) >= 3)
         with pytest.raises(NoComponentsYet):
             running.registry.get("echo")
 
         assert [1, 2, 3] == running.failures[:3]
         assert ["the operator could not be reached"] == reasons(caplog)
         async with operator.serving(first_ca, port_of(settings)):
-            await until(lambda: running.registry.names() == ("echo",))
+            await eventually(lambda: running.registry.names() == ("echo",))
 
 
 @pytest.mark.parametrize(
@@ -207,9 +207,9 @@ async def test_a_refusal_is_told_once_and_tried_again(
     operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
     operator.message, operator.refusal = snapshot_of(ECHO).model_dump_json(), status
     async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
-        await until(lambda: len(operator.tokens) >= 3)
+        await eventually(lambda: len(operator.tokens) >= 3)
         operator.refusal = None
-        await until(lambda: running.registry.names() == ("echo",))
+        await eventually(lambda: running.registry.names() == ("echo",))
 
     (reason,) = reasons(caplog)
     assert words in reason
@@ -223,7 +223,7 @@ async def test_an_operator_that_does_not_answer_is_left(
     operator, settings = SmallOperator(), settings_for(tmp_path, anchors(first_ca))
     operator.silent = True
     async with operator.serving(first_ca, port_of(settings)), pod(settings, open_timeout_s=0.1) as running:
-        await until(lambda: len(running.failures) >= 2)
+        await eventually(lambda: len(running.failures) >= 2)
 
     assert ["the operator did not answer in time"] == reasons(caplog)
 
@@ -255,7 +255,7 @@ async def test_a_last_good_file_that_is_not_good_is_passed_over(
     else:
         path.write_bytes(content)
     async with operator.serving(first_ca, port_of(settings)), pod(settings):
-        await until(lambda: operator.acknowledged)
+        await eventually(lambda: operator.acknowledged)
 
     assert reason == reasons(caplog)[0]
     assert (content is None) == any("cannot be kept" in told for told in reasons(caplog))
@@ -267,7 +267,7 @@ async def test_without_a_file_nothing_is_kept(tmp_path: Path, first_ca: Path) ->
     operator, settings = SmallOperator(), replace(settings_for(tmp_path, anchors(first_ca)), last_good_file=None)
     operator.message = snapshot_of(ECHO).model_dump_json()
     async with operator.serving(first_ca, port_of(settings)), pod(settings):
-        await until(lambda: operator.acknowledged)
+        await eventually(lambda: operator.acknowledged)
 
     assert not (tmp_path / "last-good.json").exists()
 
@@ -278,12 +278,12 @@ async def test_garbage_changes_nothing(tmp_path: Path, first_ca: Path, caplog: p
     good = snapshot_of(ECHO)
     operator.message = good.model_dump_json()
     async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
-        await until(lambda: len(operator.acknowledged) == 1)
+        await eventually(lambda: len(operator.acknowledged) == 1)
         await operator.send('{"hash": "sk-hush"')
-        await until(lambda: len(operator.acknowledged) == 2)
+        await eventually(lambda: len(operator.acknowledged) == 2)
         names, kept = running.registry.names(), (tmp_path / "last-good.json").read_text()
         await operator.send(snapshot_of(component("next")).model_dump_json())
-        await until(lambda: running.registry.names() == ("next",))
+        await eventually(lambda: running.registry.names() == ("next",))
 
     assert {"ack": good.hash, "failed": {}, "health": "ignored a snapshot that is not JSON"} == operator.acknowledged[1]
     assert (("echo",), good.model_dump_json()) == (names, kept)
@@ -300,7 +300,7 @@ async def test_a_store_with_a_bad_url_costs_the_store_only(
         ECHO, store=StoreSection(url="redis://:sk-hush@r:port", version="1")
     ).model_dump_json()
     async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
-        await until(lambda: operator.acknowledged)
+        await eventually(lambda: operator.acknowledged)
 
         assert ("echo",) == running.registry.names()
         assert running.shared.stores.shared is None
@@ -316,12 +316,12 @@ async def test_new_trust_anchors_count_from_the_next_connect(
     operator.message = snapshot_of(ECHO, trust=anchors(first_ca) + anchors(second_ca)).model_dump_json()
     async with pod(settings) as running:
         async with operator.serving(second_ca, port_of(settings)):
-            await until(lambda: len(running.failures) >= 2)
+            await eventually(lambda: len(running.failures) >= 2)
         assert [] == operator.acknowledged
         async with operator.serving(first_ca, port_of(settings)):
-            await until(lambda: len(operator.acknowledged) == 1)
+            await eventually(lambda: len(operator.acknowledged) == 1)
         async with operator.serving(second_ca, port_of(settings)):
-            await until(lambda: len(operator.acknowledged) == 2)
+            await eventually(lambda: len(operator.acknowledged) == 2)
 
     assert any("certificate" in reason for reason in reasons(caplog))
 
@@ -340,7 +340,7 @@ async def test_what_a_pod_lacks_is_told(
     """A token, anchors or an address that cannot be used are reasons like any other: told once, tried again."""
     settings = replace(settings_for(tmp_path, anchors(first_ca)), **change)  # type: ignore[arg-type]
     async with pod(settings) as running:
-        await until(lambda: len(running.failures) >= 2)
+        await eventually(lambda: len(running.failures) >= 2)
 
     (reason,) = reasons(caplog)
     assert words in reason
@@ -355,7 +355,7 @@ async def test_what_is_loaded_is_logged_without_secrets(
     gpt = component("gpt", "conversation.openai", settings={"key": "sk-hush"})
     operator.message = snapshot_of(gpt).model_dump_json()
     async with operator.serving(first_ca, port_of(settings)), pod(settings):
-        await until(lambda: operator.acknowledged)
+        await eventually(lambda: operator.acknowledged)
 
     (record,) = [record for record in caplog.records if record.getMessage() == "components loaded"]
     assert ("gpt",) == record.components  # type: ignore[attr-defined]
