@@ -23,6 +23,10 @@ INJECTION_ANNOTATION: Final = f"{GROUP}/injection"
 """`failed:<reason>` or `skipped:<reason>` on an opted-in pod that got no sidecar."""
 RESOLVED_APP_ID_ANNOTATION: Final = f"{GROUP}/resolved-app-id"
 """The application id as the injector resolved it; the operator authorises by it."""
+REVISION_ANNOTATION: Final = f"{GROUP}/sidecar-revision"
+"""Which image and settings a pod's sidecar was made with; the operator compares it with the current one."""
+RESTARTED_ANNOTATION: Final = f"{GROUP}/restarted-at"
+"""On a pod template: when the operator restarted its pods for the sake of an outdated sidecar."""
 INJECTED_LABEL: Final = f"{GROUP}/injected"
 INJECT_NAMESPACE_LABEL: Final = f"{GROUP}/inject"
 """On a namespace, with the value `enabled`: its pods opt in unless they say "false"."""
@@ -37,6 +41,7 @@ METRICS_PORT: Final = 9464
 
 STREAM_PATH: Final = "/v1/components"
 SIDECARS_PATH: Final = "/v1/sidecars"
+PODS_PATH: Final = "/v1/pods"
 STREAM_AUDIENCE: Final = "parley-operator"
 PEER_AUDIENCE: Final = "parley-peer"
 

@@ -5,9 +5,10 @@ a new authority can be trusted before it signs anything.
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
@@ -24,6 +25,9 @@ TRUSTED_BEFORE_USE: Final = timedelta(hours=1)
 """How long a new authority is in every bundle before it signs."""
 BACKDATED: Final = timedelta(minutes=5)
 """Certificates begin a little in the past, for clocks that are behind."""
+MAX_FORMER: Final = 8
+"""Authorities that are trusted beside the newest: each is a kilobyte in every pod, caBundle and snapshot."""
+_BLOCK: Final = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,11 @@ class Authorities:
 
     current: Pair
     coming: Pair | None = None
+
+
+def wall_clock() -> datetime:
+    """Return the time; all that goes by the calendar takes another clock in its place."""
+    return datetime.now(UTC)
 
 
 def make_authority(now: datetime) -> Pair:
@@ -105,16 +114,24 @@ def leaf_is_due(leaf: Pair | None, authority: Pair, sans: Iterable[str], now: da
 
 
 def bundle(authorities: Authorities, earlier: str, now: datetime) -> str:
-    """Return what is trusted: the authorities, then those of an earlier bundle that are still valid.
+    """Return what is trusted: the authorities, then those of an earlier bundle that are still valid."""
+    pairs = (authorities.current, authorities.coming)
+    return merged("\n".join(pair.certificate for pair in pairs if pair), earlier, now)
 
-    What somebody else put into the earlier one and is no certificate is left out.
+
+def merged(newest: str, earlier: str, now: datetime) -> str:
+    """Return a bundle of the newest authorities, then the earlier ones that are still valid; empty if there are none.
+
+    What is in either of them and is no certificate is left out, and of very many earlier ones the oldest.
     """
-    kept = [pair.certificate.strip() for pair in (authorities.current, authorities.coming) if pair]
-    for pem in _certificates(earlier):
-        certificate = _certificate(pem)
-        if certificate and pem not in kept and certificate.not_valid_after_utc > now:
-            kept.append(pem)
-    return "\n".join(kept) + "\n"
+    first = [pem for pem in dict.fromkeys(certificates_of(newest)) if _certificate(pem)]
+    former = [pem for pem in dict.fromkeys(certificates_of(earlier)) if pem not in first and _ends_after(pem, now)]
+    return "".join(f"{pem}\n" for pem in first + former[:MAX_FORMER])
+
+
+def certificates_of(bundled: str) -> list[str]:
+    """Return the certificates of a bundle, each as it stands there, in PEM."""
+    return [block.strip() for block in _BLOCK.findall(bundled)]
 
 
 def _builder(
@@ -184,6 +201,6 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _certificates(pem: str) -> list[str]:
-    end = "-----END CERTIFICATE-----"
-    return [f"{part.strip()}\n{end}" for part in pem.split(end) if part.strip()]
+def _ends_after(pem: str, now: datetime) -> bool:
+    certificate = _certificate(pem)
+    return certificate is not None and certificate.not_valid_after_utc > now

@@ -1,4 +1,4 @@
-"""The command `parley`: run a sidecar, check manifests, ask a running sidecar and look after what it keeps.
+"""The command `parley`: run a sidecar, check manifests, ask a running sidecar, look after what it keeps, wait for it.
 
 Each command imports what it needs when it is called: only `run` and `check` load a server or pydantic.
 """
@@ -6,12 +6,15 @@ Each command imports what it needs when it is called: only `run` and `check` loa
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from typing import TypeVar
 
 from parley_crds import __version__, names
 from parley_sidecar.command_error import CommandError
-from parley_sidecar.settings import Settings, port
+from parley_sidecar.settings import Settings, port, seconds
+
+Value = TypeVar("Value")
 
 RUN_MORE = """\
 Every flag has a variable, PARLEY_ and its name in capitals; a flag wins. Without --components the operator's stream is
@@ -32,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _run(chosen, command)
             case "check":
                 return _check(chosen)
+            case "wait":
+                return _wait(chosen)
             case asking:
                 return _ask(asking, chosen)
     except CommandError as error:
@@ -56,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     check = commands.add_parser("check", help="check manifests of components, as the operator does, offline")
     check.add_argument("files", nargs="+", metavar="FILE", help="a YAML or JSON file; - is the standard input")
+    wait = commands.add_parser("wait", help="wait until a sidecar is up: 0 when it is, 1 when the time is over")
+    wait.add_argument("--metrics-port", metavar="PORT", help=f"the sidecar's port ({names.METRICS_PORT})")
+    wait.add_argument("--seconds", metavar="SECONDS", default="120", help="how long at most (120)")
     _add_asking(commands)
     return parser
 
@@ -112,10 +120,21 @@ def _check(chosen: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
+def _wait(chosen: argparse.Namespace) -> int:
+    from parley_sidecar.waiting import until_healthy  # noqa: PLC0415 - the standard library's HTTP client
+
+    metrics_port = chosen.metrics_port or os.environ.get("PARLEY_METRICS_PORT") or str(names.METRICS_PORT)
+    number, limit_s = _read("--metrics-port", metrics_port, port), _read("--seconds", chosen.seconds, seconds)
+    if not until_healthy(number, limit_s):
+        raise CommandError(f"no sidecar answered on port {number} within {chosen.seconds} s")
+    return 0
+
+
 def _ask(asking: str, chosen: argparse.Namespace) -> int:
     from parley_sidecar.asking import Sidecar, document, transcript  # noqa: PLC0415 - the standard library's HTTP client
 
-    sidecar = Sidecar(_port(chosen), os.environ.get(names.API_TOKEN_VARIABLE))
+    http_port = chosen.http_port or os.environ.get("PARLEY_HTTP_PORT") or str(names.HTTP_PORT)
+    sidecar = Sidecar(_read("--http-port", http_port, port), os.environ.get(names.API_TOKEN_VARIABLE))
     match asking:
         case "room":
             room = sidecar.room(chosen.name, chosen.id)
@@ -131,8 +150,8 @@ def _ask(asking: str, chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _port(chosen: argparse.Namespace) -> int:
+def _read(flag: str, text: str, read: Callable[[str], Value]) -> Value:
     try:
-        return port(chosen.http_port or os.environ.get("PARLEY_HTTP_PORT") or str(names.HTTP_PORT))
+        return read(text)
     except ValueError as error:
-        raise CommandError(f"--http-port {error}", exit_code=2) from None
+        raise CommandError(f"{flag} {error}", exit_code=2) from None

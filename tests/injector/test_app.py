@@ -83,8 +83,9 @@ async def test_a_review_is_answered(tmp_path: Path, caplog: pytest.LogCaptureFix
 async def test_the_sidecar_trusts_what_the_mounted_secret_says(tmp_path: Path) -> None:
     """The bundle of the certificate's own Secret goes into the pod, the newest one."""
     injector = made(tmp_path)
-    bundle = Authority("old").pem + Authority("new").pem
-    Authority().issue(tmp_path, bundle=bundle)
+    new = Authority("new")
+    bundle = Authority("old").pem + new.pem
+    new.issue(tmp_path, bundle=bundle)
     injector.certificate.refresh()
 
     reply = await post(injector, asked())

@@ -10,7 +10,9 @@ import pytest
 from cryptography import x509
 
 from parley_operator.injector.certificate import ServedCertificate
+from parley_operator.verification import SENTENCES, services
 from tests.injector.world import Authority, mount
+from tests.operator.issuer import Issuer
 
 NOW = datetime.now(UTC)
 
@@ -74,6 +76,41 @@ def test_a_key_of_another_certificate_is_not_loaded(tmp_path: Path) -> None:
 
     assert not served.refresh()
     assert not served.is_good(NOW)
+
+
+def test_a_successor_waits_until_its_authority_is_trusted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The API server may not know it before; with nothing good to serve it is taken as it is. It is told once."""
+    old, new, served = Authority("old"), Authority("new"), ServedCertificate(tmp_path)
+    old.issue(tmp_path)
+    served.refresh()
+    expires = served.expires
+
+    new.issue(tmp_path, lifetime=timedelta(hours=3), bundle=old.pem)
+    with caplog.at_level(logging.WARNING):
+        waits = [served.refresh(), served.refresh()]
+    files = {name: (tmp_path / name).read_text() for name in ("tls.crt", "tls.key")}
+
+    assert ([False, False], expires) == (waits, served.expires)
+    problems = [record.__dict__["problem"] for record in caplog.records]
+    assert ["no authority that is trusted has signed the certificate"] == problems
+    assert ServedCertificate(tmp_path).refresh()
+    mount(tmp_path, {**files, "ca.crt": old.pem + new.pem})
+    assert served.refresh()
+    assert served.expires > expires
+
+
+def test_a_successor_for_other_services_is_not_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The API server would refuse it: whoever made it has to make another one."""
+    issuer, served = Issuer("issuer", NOW - timedelta(hours=1)), ServedCertificate(tmp_path)
+    names = ["parley-injector.parley-system.svc", "parley-operator.parley-system.svc"]
+    for offered in (names, names[1:], [*names, "more.parley-system.svc"]):
+        mount(tmp_path, issuer.secret(offered))
+        served.refresh()
+
+    problems = [record.__dict__["problem"] for record in caplog.records if record.levelno == logging.WARNING]
+    assert [SENTENCES["names"]] == problems
+    assert 3 == len(services(x509.load_pem_x509_certificate((tmp_path / "tls.crt").read_bytes())))
+    assert not served.refresh()
 
 
 def test_no_files_yet(tmp_path: Path) -> None:

@@ -1,10 +1,6 @@
 """The injector behind a real API server, with the chart's own webhook entries."""
 
-import base64
 import json
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,113 +10,29 @@ import yaml
 from e2e.cluster import Cluster
 from parley_operator.injector.settings import load
 from tests.conftest import until
-from tests.injector.process import Running, running
+from tests.injector.live import (
+    LABELLED,
+    LOOSE,
+    RELEASE,
+    STRICT,
+    SYSTEM,
+    attempt,
+    behind,
+    chart,
+    create,
+    inits,
+    named,
+    since,
+    trust,
+)
+from tests.injector.process import Running
 from tests.injector.test_golden import CASES, GOLDEN
-from tests.injector.world import ENABLED, RESTRICTED, ROOT, Authority, container, patched, pod, sidecar, verdict_on
+from tests.injector.world import ENABLED, RESTRICTED, Authority, container, patched, pod, sidecar, verdict_on
 
 pytestmark = pytest.mark.control_plane
 
-STRICT, LABELLED, LOOSE = "injector-strict", "injector-labelled", "injector-loose"
-SYSTEM, RELEASE = "injector-system", "parley-test"
-PROBE = {**pod(), "metadata": {"name": "probe", "annotations": ENABLED}}
 LOOSE_CASES = {"runs_as_root", "unknown_fields", "labelled"}
 """Golden pods that Pod Security "restricted" refuses with or without a sidecar."""
-
-
-def chart(cluster: Cluster, template: str, release: str = RELEASE, **values: str) -> list[dict[str, Any]]:
-    """Return what the chart makes of one template, for these namespaces only."""
-    flags = [word for name, value in values.items() for word in ("--set", f"{name.replace('_', '.')}={value}")]
-    namespaces = f"watchNamespaces={{{STRICT},{LABELLED},{LOOSE}}}"
-    place = [release, str(ROOT / "charts/parley"), "--namespace", SYSTEM, "--set", namespaces]
-    only = ["--kube-version", "1.30.0", "--show-only", f"templates/{template}"]
-    text = cluster.helm("template", *place, *only, *flags)
-    return [document for document in yaml.safe_load_all(text) if document]
-
-
-@contextmanager
-def behind(cluster: Cluster, directory: Path, release: str, policy: str) -> Iterator[Running]:
-    """Run an injector, and have the API server ask it."""
-    with running(directory, failurePolicy=policy) as injector:
-        values = {"injector_url": injector.url, "injector_failurePolicy": policy}
-        (configuration,) = chart(cluster, "webhook.yaml", release, **values)
-        trust(configuration, injector.authority)
-        cluster.kubectl("apply", "-f", "-", feed=json.dumps(configuration))
-        try:
-            until("the webhook", lambda: create(cluster, LOOSE, PROBE, "--dry-run=server") and injector.counts())
-            yield injector
-        finally:
-            cluster.kubectl("delete", "mutatingwebhookconfiguration", configuration["metadata"]["name"])
-
-
-def trust(configuration: dict[str, Any], *authorities: Authority) -> None:
-    """Put the authorities into every entry, as the operator does."""
-    bundle = base64.b64encode("".join(authority.pem for authority in authorities).encode()).decode()
-    for entry in configuration["webhooks"]:
-        entry["clientConfig"]["caBundle"] = bundle
-
-
-@pytest.fixture(scope="module")
-def cluster(control_plane: Cluster) -> Iterator[Cluster]:
-    """The control plane with three namespaces: one enforces Pod Security, one opts in as a whole."""
-    labels = {
-        STRICT: {"pod-security.kubernetes.io/enforce": "restricted"},
-        LABELLED: {"parley.dev/inject": "enabled"},
-        LOOSE: {},
-    }
-    for name, wanted in labels.items():
-        made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": wanted}}
-        control_plane.kubectl("apply", "-f", "-", feed=json.dumps(made))
-        account = ("-n", name, "get", "serviceaccount", "default", "-o", "name")
-        until(f"the account of {name}", lambda: "default" in control_plane.kubectl(*account, check=False))  # noqa: B023
-    yield control_plane
-    control_plane.kubectl("delete", "namespace", "--wait=false", *labels)
-
-
-@pytest.fixture(scope="module")
-def injector(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """An injector with the policy Ignore behind the API server."""
-    with behind(cluster, tmp_path_factory.mktemp("injector"), RELEASE, "Ignore") as started:
-        yield started
-
-
-def named(name: str, annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
-    """Return a pod with a name."""
-    document = pod(annotations, **spec)
-    document["metadata"] = {"name": name, "annotations": document["metadata"]["annotations"]}
-    return document
-
-
-def attempt(
-    cluster: Cluster, namespace: str, document: dict[str, Any], *flags: str
-) -> subprocess.CompletedProcess[str]:
-    """Try to create an object; what kubectl prints has it as stored, and the API server's warnings."""
-    command = ["kubectl", "-n", namespace, "create", "-f", "-", "-o", "json", "--validate=ignore", *flags]
-    return subprocess.run(
-        cluster.inside(command),
-        input=json.dumps(document),
-        env=cluster.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def create(cluster: Cluster, namespace: str, document: dict[str, Any], *flags: str) -> dict[str, Any]:
-    """Create an object and return it as the API server has it."""
-    done = attempt(cluster, namespace, document, *flags)
-    assert not done.returncode, done.stderr
-    return dict(json.loads(done.stdout))
-
-
-def inits(document: dict[str, Any]) -> list[str]:
-    """Name a pod's init containers."""
-    return [entry["name"] for entry in document["spec"].get("initContainers", [])]
-
-
-def since(injector: Running, before: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    """Return what was counted after `before`."""
-    now = injector.counts()
-    return {key: number - before.get(key, 0) for key, number in now.items() if number != before.get(key, 0)}
 
 
 def test_an_annotated_pod_gets_its_sidecar_under_restricted(cluster: Cluster, injector: Running) -> None:
@@ -209,34 +121,6 @@ def test_a_pod_that_cannot_have_one_is_marked(cluster: Cluster, injector: Runnin
     assert "skipped:host_network" == json.loads(done.stdout)["metadata"]["annotations"]["parley.dev/injection"]
 
 
-def test_a_quota_on_cpu_limits_admits_the_pod(cluster: Cluster, injector: Running) -> None:
-    """Where every container must have a CPU limit, the sidecar has one."""
-    hard = {"limits.cpu": "4", "limits.memory": "4Gi", "requests.cpu": "4", "requests.memory": "4Gi"}
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "all"}, "spec": {"hard": hard}}
-    create(cluster, LOOSE, quota)
-    try:
-        status = ("-n", LOOSE, "get", "resourcequota", "all", "-o", "jsonpath={.status.hard}")
-        until("the quota", lambda: "limits.cpu" in cluster.kubectl(*status))
-        resources = {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "100m", "memory": "64Mi"}}
-
-        stored = create(
-            cluster, LOOSE, named("limited", containers=[container(resources=resources)]), "--dry-run=server"
-        )
-    finally:
-        cluster.kubectl("-n", LOOSE, "delete", "resourcequota", "all")
-
-    assert ("500m", "Burstable") == (sidecar(stored)["resources"]["limits"]["cpu"], stored["status"]["qosClass"])
-
-
-def test_a_guaranteed_pod_stays_guaranteed(cluster: Cluster, injector: Running) -> None:
-    """By the API server's own judgement."""
-    resources = {"limits": {"cpu": "1", "memory": "1Gi"}}
-
-    stored = create(cluster, LOOSE, named("fixed", containers=[container(resources=resources)]), "--dry-run=server")
-
-    assert (["parley"], "Guaranteed") == (inits(stored), stored["status"]["qosClass"])
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_pods_on_file_are_valid(case: Path, cluster: Cluster, injector: Running) -> None:
     """The API server takes every golden pod as the injector makes it, under "restricted" where the pod allows."""
@@ -285,6 +169,7 @@ def test_a_mistake_is_denied_under_fail(cluster: Cluster, tmp_path: Path) -> Non
 def test_the_charts_settings_file_is_read(cluster: Cluster, tmp_path: Path) -> None:
     """What the chart writes, its nulls and numbers included, is what the injector reads."""
     values = {"sidecar_runAsUser": "null", "sidecar_runAsGroup": "null", "sidecar_resources_limits_cpu": "1"}
+    values |= {"sidecar_native": "false"}
     documents = chart(cluster, "injector.yaml", injector_failurePolicy="Fail", **values)
     (settings,) = [document for document in documents if document["kind"] == "ConfigMap"]
     file = tmp_path / "injector.json"
@@ -293,4 +178,5 @@ def test_the_charts_settings_file_is_read(cluster: Cluster, tmp_path: Path) -> N
     read = load(file)
 
     assert ("Fail", None, "1") == (read.failure_policy, read.run_as_user, read.resources.limits["cpu"])
-    assert f"https://{RELEASE}-operator.{SYSTEM}.svc:443" == read.operator_url
+    assert (f"https://{RELEASE}-operator.{SYSTEM}.svc:443", SYSTEM) == (read.operator_url, read.release_namespace)
+    assert (False, 16) == (read.sidecar_native, len(read.sidecar_revision))

@@ -15,7 +15,7 @@ from parley_operator.injector.eligibility import (
     why_skip,
 )
 from parley_operator.injector.options import read_options
-from tests.injector.world import ENABLED, container, injected, pod, view
+from tests.injector.world import ENABLED, PLAIN, container, injected, pod, view
 
 DISABLED = {**ENABLED, "parley.dev/enabled": "false"}
 OURS = {"name": "parley", "image": "other:1"}
@@ -28,6 +28,15 @@ CASES: dict[str, tuple[dict[str, Any], SkipReason | None]] = {
         SkipReason.EXPLICITLY_DISABLED,
     ),
     "a pod that has its sidecar": (injected(pod()), SkipReason.ALREADY_INJECTED),
+    "a pod that has it as a plain container": (injected(pod(PLAIN)), SkipReason.ALREADY_INJECTED),
+    "a pod that is to have it in the other form": (
+        {**injected(pod()), "metadata": {"labels": {"parley.dev/injected": "true"}, "annotations": PLAIN}},
+        SkipReason.ALREADY_INJECTED,
+    ),
+    "a pod that has half of it": (
+        {**injected(pod()), "spec": {**injected(pod())["spec"], "volumes": [{"name": "parley-state"}]}},
+        SkipReason.NAME_CONFLICT,
+    ),
     "a static pod's mirror": (
         pod({**ENABLED, "kubernetes.io/config.mirror": "abc"}),
         SkipReason.MIRROR_POD,
@@ -41,7 +50,7 @@ CASES: dict[str, tuple[dict[str, Any], SkipReason | None]] = {
     "someone else's init container of our name": (pod(initContainers=[OURS]), SkipReason.NAME_CONFLICT),
     "someone else's container of our name": (pod(containers=[OURS]), SkipReason.NAME_CONFLICT),
     "someone else's volume of our name": (pod(volumes=[{"name": "parley-state"}]), SkipReason.NAME_CONFLICT),
-    "other volumes": (pod(volumes=[{"name": "data"}]), None),
+    "other volumes": (pod(volumes=[{"name": "data"}, {"name": "parley"}]), None),
     "Dapr's annotation": (pod({**ENABLED, "dapr.io/enabled": "Yes"}), SkipReason.DAPR_SIDECAR),
     "Dapr's sidecar": (pod(containers=[container(), container("daprd")]), SkipReason.DAPR_SIDECAR),
     "Dapr's native sidecar": (pod(initContainers=[container("daprd")]), SkipReason.DAPR_SIDECAR),
@@ -52,6 +61,10 @@ CASES: dict[str, tuple[dict[str, Any], SkipReason | None]] = {
     ),
     "Dapr, with both of our ports annotated": (
         pod({**ENABLED, "dapr.io/enabled": "true", "parley.dev/http-port": "3600", "parley.dev/grpc-port": "50100"}),
+        None,
+    ),
+    "Dapr, with another port and no gRPC": (
+        pod({**ENABLED, "dapr.io/enabled": "true", "parley.dev/http-port": "3600", "parley.dev/grpc-port": "0"}),
         None,
     ),
     "Dapr, with Dapr's ports annotated": (
@@ -121,9 +134,9 @@ def test_the_application_id(annotations: dict[str, str], labels: dict[str, str],
 
 
 def test_every_reason_has_a_sentence_and_a_rule() -> None:
-    """They cover each other; only whether it is a new pod at all is judged before its JSON is read."""
+    """They cover each other; only whether it is a new pod, and in which namespace, is judged before the rules."""
     assert set(SkipReason) == set(SENTENCES)
-    assert set(SkipReason) - {SkipReason.NOT_A_NEW_POD} == {reason for reason, _ in RULES}
+    assert set(SkipReason) - {SkipReason.NOT_A_NEW_POD, SkipReason.SYSTEM_NAMESPACE} == {reason for reason, _ in RULES}
     assert MISTAKES.isdisjoint(UNMARKED)
 
 

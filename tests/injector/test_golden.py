@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import yaml
 
-from tests.injector.world import verdict_on
+from tests.injector.world import injected, verdict_on
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.relative_to(GOLDEN) for path in GOLDEN.rglob("*.yaml"))
@@ -40,6 +40,16 @@ def test_golden(case: Path) -> None:
         expected.write_text(text, encoding="utf-8")
 
     assert expected.read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_second_time_changes_nothing(case: Path) -> None:
+    """Whatever became of the pod, asking again about the pod as it is now has an empty patch."""
+    by_namespace = case.parent.name == "namespace"
+    once = injected(yaml.safe_load((GOLDEN / case).read_text("utf-8")), by_namespace=by_namespace)
+
+    assert () == verdict_on(once, by_namespace=by_namespace).patch
+    assert once == injected(once, by_namespace=by_namespace)
 
 
 def test_golden_files_are_all_used() -> None:

@@ -10,13 +10,20 @@ from parley_operator.injector.options import TABLE, Options, read_options
 GOOD: dict[str, tuple[str, object]] = {
     "enabled": ("False", False),
     "app-id": ("Shop.v2_a-b", "Shop.v2_a-b"),
+    "native-sidecar": ("false", False),
+    "image": ("registry:5000/acme/parley__x.y-z:1.0_a", "registry:5000/acme/parley__x.y-z:1.0_a"),
+    "openai-env": ("true", True),
     "api-token-secret": ("my.token-1", "my.token-1"),
     "log-level": ("warning", "warning"),
     "precise-statuses": ("TRUE", True),
     "drain-seconds": ("0", 0),
     "http-port": ("3600", 3600),
-    "grpc-port": ("65535", 65535),
+    "grpc-port": ("0", 0),
     "metrics-port": ("1024", 1024),
+    "startup-seconds": ("3600", 3600),
+    "probe-period-seconds": ("300", 300),
+    "probe-timeout-seconds": ("60", 60),
+    "probe-failures": ("100", 100),
     "cpu-request": ("0.25", "0.25"),
     "cpu-limit": ("1500m", "1500m"),
     "memory-request": ("64Mi", "64Mi"),
@@ -26,12 +33,19 @@ GOOD: dict[str, tuple[str, object]] = {
 BAD = {
     "enabled": ("yes", "1", "", "truee"),
     "app-id": ("", "-shop", "a b", "a" * 64, "shop/x", "shop\n"),
+    "native-sidecar": ("yes", ""),
+    "image": ("parley", "acme/Parley:1", "parley:", "a b:1", "parley@sha256:12", "/p:1", "p:1\n", f"p:{'1' * 129}", ""),
+    "openai-env": ("1",),
+    "startup-seconds": ("0", "3601"),
+    "probe-period-seconds": ("0", "301"),
+    "probe-timeout-seconds": ("0", "61"),
+    "probe-failures": ("0", "101", "three"),
     "api-token-secret": ("", "My", "a..b", "a" * 254),
     "log-level": ("warn", "INFO", ""),
     "precise-statuses": ("no",),
     "drain-seconds": ("-1", "3601", "10s", "1.5", ""),
     "http-port": ("80", "65536", "http", "0x1000", "", "\u0661\u0662\u0663\u0664"),
-    "grpc-port": ("0",),
+    "grpc-port": ("1023", "-0", "65536", ""),
     "metrics-port": ("1023",),
     "cpu-request": ("0", "0m", "1.5m", "-1", "1Gi", ""),
     "cpu-limit": ("0.0001", "cpu"),
@@ -87,6 +101,21 @@ def test_a_bad_value_is_named_and_not_repeated(key: str, text: str) -> None:
     assert getattr(Options(asked=True), row.option) == getattr(options, row.option)
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        "parley:1",
+        "ghcr.io/acme/parley-sidecar:1.2.0",
+        f"parley@sha256:{'0f' * 32}",
+        f"localhost:5000/a/b:1@sha256:{'0f' * 32}",
+        f"a.b/c@sha512:{'0f' * 64}",
+    ],
+)
+def test_an_image_has_a_tag_or_a_digest(image: str) -> None:
+    """With a registry or without."""
+    assert image == read_options({"parley.dev/image": image}).image
+
+
 def test_every_bad_value_is_told_at_once() -> None:
     """An owner who made two mistakes learns of both."""
     options = read_options({"parley.dev/enabled": "yes", "parley.dev/cpu-limit": "fast"})
@@ -101,6 +130,7 @@ def test_every_bad_value_is_told_at_once() -> None:
         ({"memory-request": "1Gi", "memory-limit": "1000M"}, "memory-request must not be above"),
         ({"http-port": "4000", "grpc-port": "4000"}, "must differ"),
         ({"http-port": "50001"}, "must differ"),
+        ({"grpc-port": "0", "metrics-port": "3500"}, "must differ"),
         ({"metrics-port": "3500"}, "must differ"),
     ],
 )
@@ -123,6 +153,8 @@ def test_annotations_of_our_group_that_mean_nothing_are_noticed() -> None:
         "parley.dev/cpu-limits": "1",
         "parley.dev/injection": "skipped:host_network",
         "parley.dev/resolved-app-id": "shop",
+        "parley.dev/sidecar-revision": "1",
+        "parley.dev/restarted-at": "now",
         "prometheus.io/scrape": "true",
     }
 

@@ -49,6 +49,14 @@ def test_a_taken_port_can_be_annotated_away() -> None:
     assert Ports(9464, 50001, 9465) == chosen(document)
 
 
+def test_grpc_can_be_off() -> None:
+    """Then its port is free for others, and a port that a container forgot to number is no conflict."""
+    document = pod(containers=[container(ports=[{"containerPort": 50001}, {"name": "odd"}])])
+    document["metadata"]["annotations"] = {**ENABLED, "parley.dev/grpc-port": "0"}
+
+    assert Ports(3500, 0, 9464) == chosen(document)
+
+
 def test_an_annotated_metrics_port_does_not_move() -> None:
     """Whoever annotates it scrapes it there."""
     document = declaring(9999)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley_operator.injector.review import Result
-from tests.injector.world import injected, patched, verdict_on
+from tests.injector.world import injected, patched, sidecar, verdict_on
 
 NAMES = st.sampled_from(["app", "b", "proxy", "daprd", "parley"])
 PORTS = st.builds(
@@ -18,12 +18,22 @@ PORTS = st.builds(
     st.sampled_from([{}, {"protocol": "TCP"}, {"protocol": "UDP"}, {"name": "web"}, {"hostPort": 80}]),
 )
 VARIABLES = st.sampled_from(
-    [{"name": "A", "value": "1"}, {"name": "DAPR_HTTP_PORT", "value": "9"}, {"name": "B", "valueFrom": {"x": {}}}]
+    [
+        {"name": "A", "value": "1"},
+        {"name": "DAPR_HTTP_PORT", "value": "9"},
+        {"name": "OPENAI_BASE_URL", "value": "https://gateway"},
+        {"name": "B", "valueFrom": {"x": {}}},
+    ]
 )
 QUANTITIES = st.dictionaries(
     st.sampled_from(["cpu", "memory", "nvidia.com/gpu"]), st.sampled_from(["1", "1000m", 1, "1Gi", "1024Mi", "0.5"])
 )
 RESOURCES = st.fixed_dictionaries({}, optional={"limits": QUANTITIES, "requests": QUANTITIES, "claims": st.just([1])})
+LIMIT_RANGER = [
+    "LimitRanger plugin set: cpu, memory request for container app; memory limit for init container b",
+    "LimitRanger plugin set: cpu limit for container nobody; ; x",
+    "",
+]
 UNKNOWN: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {}, optional={"futureField": st.sampled_from([None, [], {"deep": [{"x": 1}]}, "text"]), "x-1/2~3": st.just(True)}
 )
@@ -45,6 +55,7 @@ CONTAINERS = st.builds(
         {"name": NAMES},
         optional={
             "env": optional(st.lists(VARIABLES, max_size=2)),
+            "envFrom": optional(st.lists(st.sampled_from([{"secretRef": {"name": "x"}}, {"new": 1}]), max_size=1)),
             "ports": optional(st.lists(PORTS, max_size=2)),
             "resources": optional(RESOURCES),
             "restartPolicy": st.just("Always"),
@@ -60,6 +71,7 @@ SPECS = st.builds(
             "initContainers": optional(st.lists(CONTAINERS, max_size=2)),
             "volumes": optional(st.lists(st.sampled_from([{"name": "data"}, {"name": "parley-token"}]), max_size=1)),
             "hostNetwork": optional(st.booleans()),
+            "restartPolicy": st.sampled_from(["Always", "Never"]),
             "resources": optional(RESOURCES),
         },
     ),
@@ -71,7 +83,14 @@ ANNOTATIONS = st.fixed_dictionaries(
         "parley.dev/enabled": st.sampled_from(["true", "true", "false", "maybe"]),
         "parley.dev/app-id": st.sampled_from(["shop", "a.b", "not valid"]),
         "parley.dev/http-port": st.sampled_from(["3600", "3500", "80"]),
-        "parley.dev/grpc-port": st.sampled_from(["50100", "3600"]),
+        "parley.dev/grpc-port": st.sampled_from(["50100", "3600", "0"]),
+        "parley.dev/native-sidecar": st.sampled_from(["true", "false"]),
+        "parley.dev/openai-env": st.sampled_from(["true", "false"]),
+        "parley.dev/api-token-secret": st.just("calls"),
+        "parley.dev/image": st.sampled_from(["parley:2", "latest"]),
+        "parley.dev/startup-seconds": st.just("10"),
+        "kubernetes.io/limit-ranger": st.sampled_from(LIMIT_RANGER),
+        "kubectl.kubernetes.io/default-container": st.just("b"),
         "parley.dev/memory-limit": st.just("1Gi"),
         "parley.dev/injection": st.just("skipped:port_conflict"),
         "parley.dev/resolved-app-id": st.just("forged"),
@@ -126,20 +145,23 @@ def test_an_injected_pod_has_one_sidecar_with_ports_of_its_own(document: dict[st
     if verdict.result is not Result.INJECTED:
         assert after["spec"] == document["spec"]
         return
-    ours = after["spec"]["initContainers"][0]
-    others = after["spec"]["initContainers"][1:] + after["spec"]["containers"]
+    ours = sidecar(after)
+    everybody = [*(after["spec"].get("initContainers") or ()), *after["spec"]["containers"]]
+    others = [container for container in everybody if container != ours]
     variables = {entry["name"]: entry.get("value") for entry in ours["env"]}
     ports = [int(variables[f"PARLEY_{kind}_PORT"]) for kind in ("HTTP", "GRPC", "METRICS")]
 
-    assert SIDECAR == ours["name"]
+    assert len(everybody) - 1 == len(others)
     assert SIDECAR not in {container["name"] for container in others}
+    assert ("restartPolicy" in ours) != ("lifecycle" in ours)
     assert 3 == len(set(ports))
     assert set(ports).isdisjoint(tcp_ports(others))
     assert 1 == max(Counter(volume["name"] for volume in after["spec"]["volumes"]).values())
-    for container in others:
-        added = Counter(entry["name"] for entry in container.get("env") or () if entry["name"].startswith("DAPR_"))
-        declared = Counter(own(document, container))
-        assert all(count == max(1, declared[name]) for name, count in added.items())
+    before = [*(document["spec"].get("initContainers") or ()), *document["spec"]["containers"]]
+    for was, container in zip(before, others, strict=True):
+        declared, now = variable_names(was), variable_names(container)
+        told = [name for name in now if name.startswith(("DAPR_", "OPENAI_"))]
+        assert all(now[name] == max(1, declared[name]) for name in told)
 
 
 @given(PODS)
@@ -154,11 +176,9 @@ def test_a_patch_only_adds(document: dict[str, Any]) -> None:
     assert all(not at(document, path) for path in empty)
 
 
-def own(document: dict[str, Any], container: dict[str, Any]) -> list[str]:
-    """Name the variables that containers of this name had before."""
-    before = [*(document["spec"].get("initContainers") or ()), *document["spec"]["containers"]]
-    named = [entry for entry in before if entry["name"] == container["name"]]
-    return [variable["name"] for entry in named for variable in entry.get("env") or ()]
+def variable_names(container: dict[str, Any]) -> Counter[str]:
+    """Count the names in a container's environment."""
+    return Counter(entry["name"] for entry in container.get("env") or ())
 
 
 def tcp_ports(containers: list[dict[str, Any]]) -> set[int]:
@@ -168,8 +188,10 @@ def tcp_ports(containers: list[dict[str, Any]]) -> set[int]:
 
 
 def shifted(after: dict[str, Any]) -> dict[str, Any]:
-    """Return an injected pod with its init containers at their old places."""
-    return {**after, "spec": {**after["spec"], "initContainers": after["spec"]["initContainers"][1:]}}
+    """Return an injected pod with its containers at their old places."""
+    lists = {name: after["spec"].get(name) or [] for name in ("containers", "initContainers")}
+    others = {name: of[1:] if of and of[0]["name"] == SIDECAR else of for name, of in lists.items()}
+    return {**after, "spec": {**after["spec"], **others}}
 
 
 def at(document: Any, path: str) -> Any:

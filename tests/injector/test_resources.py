@@ -92,3 +92,14 @@ def test_a_chart_may_leave_a_limit_out() -> None:
     settings = msgspec.structs.replace(SETTINGS, resources=Resources({"memory": "1Gi"}, {}))
 
     assert {"requests": {"memory": "1Gi"}} == sidecar_resources(view(pod()), read_options({}), settings)
+
+
+def test_defaults_keep_to_what_a_limit_range_shows_and_annotations_do_not() -> None:
+    """The API server filled in the application's container, and would refuse a sidecar outside."""
+    filled = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "200m", "memory": "128Mi"}}
+    told = "LimitRanger plugin set: cpu, memory request for container app; cpu, memory limit for container app"
+    document = pod({"kubernetes.io/limit-ranger": told}, containers=[container(resources=filled)])
+
+    expected = {"requests": {"cpu": "100m", "memory": "96Mi"}, "limits": {"cpu": "200m", "memory": "128Mi"}}
+    assert expected == given(document)
+    assert "512Mi" == given(document, memory_limit="512Mi")["limits"]["memory"]

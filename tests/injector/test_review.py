@@ -18,9 +18,10 @@ from parley_operator.injector.review import (
     write_review,
 )
 from parley_operator.injector.settings import Settings
-from tests.injector.world import ENABLED, SETTINGS, injected, pod, review, verdict_on
+from tests.injector.world import ENABLED, PLAIN, SETTINGS, container, injected, pod, review, verdict_on
 
 BAD = {**ENABLED, "parley.dev/cpu-limit": "fast", "parley.dev/env": "nothing"}
+OPENAI = {**ENABLED, "parley.dev/openai-env": "true"}
 FAIL = msgspec.structs.replace(SETTINGS, failure_policy="Fail")
 
 
@@ -173,3 +174,37 @@ def test_the_pod_is_named_as_far_as_it_has_a_name() -> None:
 
     assert "shop-" == title
     assert Result.INJECTED is verdict.result
+
+
+@pytest.mark.parametrize("namespace", ["kube-system", "kube-node-lease", "parley-system"])
+def test_pods_of_system_namespaces_are_left_alone(namespace: str) -> None:
+    """By the review's namespace, whatever they say and whichever entry asks: a pod may not name its own yet."""
+    request = read_review(encoded(review(pod(BAD), namespace=namespace)))
+
+    assert [Verdict(Result.SKIPPED, SkipReason.SYSTEM_NAMESPACE)] * 2 == [
+        judge_request(request, FAIL, by_namespace=by_namespace)[1] for by_namespace in (False, True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "spec", "words"),
+    [
+        (PLAIN, {"restartPolicy": "Never"}, "the pod ends only if the application posts to /v1.0/shutdown"),
+        (ENABLED, {"restartPolicy": "OnFailure"}, None),
+        (PLAIN, {"restartPolicy": "Always"}, None),
+        (
+            OPENAI,
+            {"containers": [container(envFrom=[{"secretRef": {"name": "keys"}}])]},
+            "win over those of a container",
+        ),
+        (OPENAI, {}, None),
+        (ENABLED, {"containers": [container(envFrom=[])]}, None),
+    ],
+)
+def test_what_the_owner_should_know_about_an_option(
+    annotations: dict[str, str], spec: dict[str, Any], words: str | None
+) -> None:
+    """A Job that would not end, and variables that give way: both are as asked for, and told."""
+    warnings = verdict_on(pod(annotations, **spec)).warnings
+
+    assert ([True] if words else []) == [(words or "") in text for text in warnings]

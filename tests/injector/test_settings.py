@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from parley_operator.injector.settings import Settings, SettingsError, file_from, load, shown
+from parley_operator.injector.settings import Settings, SettingsError, file_from, load, shown, unknown_fields
 
 LEAST = {"image": "parley-sidecar:1", "operatorUrl": "https://parley-operator.parley-system.svc:443"}
 
@@ -63,7 +63,6 @@ def test_all_fields_are_camel_case(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"imagePullPolice": "Always"}, "imagePullPolice"),
         ({"failurePolicy": "ignore"}, "failurePolicy"),
         ({"runAsUser": 0}, "runAsUser"),
         ({"operatorUrl": "parley-operator"}, "operatorUrl"),
@@ -79,6 +78,14 @@ def test_a_bad_field_is_named(fields: dict[str, Any], words: str, tmp_path: Path
         load(written(tmp_path, **fields))
 
     assert "injector.json" in str(caught.value)
+
+
+def test_an_unknown_field_does_not_keep_the_injector_from_starting(tmp_path: Path) -> None:
+    """The file may be of the next version, or misspelt: what it says beside is read, and the log names the field."""
+    file = written(tmp_path, imagePullPolice="Always", port=9443)
+
+    assert 9443 == load(file).port
+    assert ("imagePullPolice",) == unknown_fields(file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ def test_it_serves_over_tls_and_ends_on_sigterm(tmp_path: Path) -> None:
         assert (200, True) == (status, answer["response"]["allowed"])
         assert {("injected", ""): 1} == injector.counts()
         assert injector.certificate_expiry_s() > 1.7e9
+        assert "parley_certificate_not_before_timestamp_seconds 1." in injector.get("/metrics")[1]
         assert (200, "ok\n") == injector.get("/healthz")
     assert 0 == injector.process.returncode
 

@@ -22,9 +22,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = Settings(
     image="parley-sidecar:1.0.0",
     operator_url="https://parley-operator.parley-system.svc:443",
+    sidecar_revision="0123456789abcdef",
+    release_namespace="parley-system",
     trust_anchors="-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
 )
 ENABLED = {"parley.dev/enabled": "true", "parley.dev/app-id": "shop"}
+PLAIN = {**ENABLED, "parley.dev/native-sidecar": "false"}
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -72,8 +75,14 @@ def injected(document: dict[str, Any], settings: Settings = SETTINGS, *, by_name
 
 
 def sidecar(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the sidecar of an injected pod."""
-    return dict(document["spec"]["initContainers"][0])
+    """Return the sidecar of an injected pod, in the one form or the other: it is the first of its list."""
+    spec = document["spec"]
+    (found,) = (
+        containers[0]
+        for containers in (spec["containers"], spec.get("initContainers"))
+        if containers and containers[0]["name"] == "parley"
+    )
+    return dict(found)
 
 
 def variables(of: dict[str, Any]) -> dict[str, Any]:

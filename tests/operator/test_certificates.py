@@ -13,6 +13,7 @@ from parley_operator.certificates import (
     CA_OVERLAP,
     LEAF_LIFE,
     LEAF_RENEWED_AFTER,
+    MAX_FORMER,
     TRUSTED_BEFORE_USE,
     Authorities,
     Pair,
@@ -20,6 +21,7 @@ from parley_operator.certificates import (
     leaf_is_due,
     make_authority,
     make_leaf,
+    merged,
     rotated,
 )
 
@@ -149,3 +151,24 @@ def test_garbage_in_an_earlier_bundle_is_left_out() -> None:
 def test_a_key_is_not_printed() -> None:
     """A pair in a log or a traceback shows its certificate only."""
     assert "PRIVATE" not in repr(Authorities(AUTHORITY, LEAF))
+
+
+def test_authorities_of_others_overlap_too() -> None:
+    """Two that came together, whatever stands around them; what was trusted before stays behind them until it ends."""
+    ours, ended = AUTHORITY.certificate, make_authority(NOW - CA_LIFE - timedelta(days=1)).certificate
+    first, second = (make_authority(NOW).certificate for _ in range(2))
+    came = f"# by hand\n{first}junk\n{second}"
+
+    assert first + second + ours == merged(came, ended + ours + second, NOW)
+    assert ours == merged("", ours, NOW)
+    assert "" == merged("garbage", ended, NOW)
+
+
+def test_of_very_many_authorities_the_oldest_are_left_out() -> None:
+    """Each is a kilobyte in every pod."""
+    many = [make_authority(NOW).certificate for _ in range(MAX_FORMER + 2)]
+    kept = ""
+    for each in many:
+        kept = merged(each, kept, NOW)
+
+    assert "".join(reversed(many[1:])) == kept

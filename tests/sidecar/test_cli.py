@@ -232,6 +232,7 @@ def greet(listener: socket.socket) -> None:
         ["forget", "echo"],
         ["purge"],
         ["purge", "echo", "--json"],
+        ["wait", "--http-port", "1"],
     ],
 )
 def test_a_wrong_use_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -245,7 +246,13 @@ def test_a_wrong_use_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize(
     "arguments",
-    [["run"], ["run", "--components", "x", "--http-port", "x"], ["converse", "a", "b", "--http-port", "0"]],
+    [
+        ["run"],
+        ["run", "--components", "x", "--http-port", "x"],
+        ["converse", "a", "b", "--http-port", "0"],
+        ["wait", "--metrics-port", "0"],
+        ["wait", "--seconds", "soon"],
+    ],
 )
 def test_a_value_that_means_nothing_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """In one sentence."""
@@ -285,6 +292,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "light"),
     [
         (["converse", "echo", "hello", "--http-port", "1"], {"pydantic", "yaml", "asyncio", "aiohttp", "uvicorn"}),
+        (["wait", "--metrics-port", "1", "--seconds", "0"], {"pydantic", "yaml", "asyncio", "aiohttp", "uvicorn"}),
         (["purge", "echo", "--http-port", "1"], {"pydantic", "yaml", "asyncio", "aiohttp", "uvicorn"}),
         (["run", "--components", "x", "--http-port", "x"], {"pydantic", "yaml", "asyncio", "aiohttp", "uvicorn"}),
         (["check", "/nowhere"], {"aiohttp", "uvicorn", "fastapi", "redis"}),

@@ -20,6 +20,8 @@ from parley_operator.injector.ports import choose_ports, has_dapr
 
 TOKEN_VOLUME: Final = "parley-token"  # noqa: S105 - a volume's name
 STATE_VOLUME: Final = "parley-state"
+SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-node-lease"})
+_OUR_NAMES: Final = {names.SIDECAR_CONTAINER, TOKEN_VOLUME, STATE_VOLUME}
 _APP_ID_LABELS: Final = ("app.kubernetes.io/name", "app")
 _MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 
@@ -28,6 +30,7 @@ class SkipReason(StrEnum):
     """Why a pod gets no sidecar."""
 
     NOT_A_NEW_POD = "not_a_new_pod"
+    SYSTEM_NAMESPACE = "system_namespace"
     ALREADY_INJECTED = "already_injected"
     NOT_OPTED_IN = "not_opted_in"
     EXPLICITLY_DISABLED = "explicitly_disabled"
@@ -43,6 +46,7 @@ class SkipReason(StrEnum):
 
 SENTENCES: Final = {
     SkipReason.NOT_A_NEW_POD: "only pods that are being created get a sidecar",
+    SkipReason.SYSTEM_NAMESPACE: "pods of the cluster's own namespaces, and of Parley's, are left alone",
     SkipReason.ALREADY_INJECTED: "the pod has its sidecar",
     SkipReason.NOT_OPTED_IN: "neither the pod nor its namespace asks for a sidecar",
     SkipReason.EXPLICITLY_DISABLED: f'the pod says {names.ENABLED_ANNOTATION}: "false"',
@@ -70,6 +74,7 @@ MISTAKES: Final = frozenset({SkipReason.BAD_ANNOTATION, SkipReason.APP_ID_MISSIN
 UNMARKED: Final = frozenset(
     {
         SkipReason.NOT_A_NEW_POD,
+        SkipReason.SYSTEM_NAMESPACE,
         SkipReason.ALREADY_INJECTED,
         SkipReason.NOT_OPTED_IN,
         SkipReason.EXPLICITLY_DISABLED,
@@ -86,19 +91,24 @@ def resolve_app_id(pod: Pod, options: Options) -> str | None:
 
 
 def is_injected(pod: Pod) -> bool:
-    """Say whether the pod has our sidecar, not merely a container of that name."""
-    marked = pod.labels.get(names.INJECTED_LABEL) == "true"
-    return marked and any(container.name == names.SIDECAR_CONTAINER for container in pod.spec.init_containers or ())
+    """Say whether the pod has our sidecar in one form or the other, and whole: not merely a container of that name."""
+    return pod.labels.get(names.INJECTED_LABEL) == "true" and _our_names(pod) == _OUR_NAMES
 
 
-def _has_our_names(pod: Pod) -> bool:
+def is_system(namespace: str, release_namespace: str) -> bool:
+    """Say whether a namespace is the cluster's own or Parley's: the last line of defence behind the selectors."""
+    return namespace in SYSTEM_NAMESPACES | {release_namespace}
+
+
+def _our_names(pod: Pod) -> set[str]:
+    """Return which of our names are in the pod."""
     volumes = {volume.name for volume in pod.spec.volumes or ()}
     containers = {container.name for container in pod.containers()}
-    return names.SIDECAR_CONTAINER in containers or not volumes.isdisjoint({TOKEN_VOLUME, STATE_VOLUME})
+    return (volumes & {TOKEN_VOLUME, STATE_VOLUME}) | (containers & {names.SIDECAR_CONTAINER})
 
 
 def _dapr_leaves_no_ports(pod: Pod, options: Options) -> bool:
-    return has_dapr(pod) and not (options.http_port and options.grpc_port)
+    return has_dapr(pod) and (options.http_port is None or options.grpc_port is None)
 
 
 RULES: Final[tuple[tuple[SkipReason, Callable[[Pod, Options], bool]], ...]] = (
@@ -109,7 +119,7 @@ RULES: Final[tuple[tuple[SkipReason, Callable[[Pod, Options], bool]], ...]] = (
     (SkipReason.BAD_ANNOTATION, lambda _, options: bool(options.problems)),
     (SkipReason.HOST_NETWORK, lambda pod, _: bool(pod.spec.host_network)),
     (SkipReason.WINDOWS, lambda pod, _: pod.spec.os is not None and pod.spec.os.name == "windows"),
-    (SkipReason.NAME_CONFLICT, lambda pod, _: _has_our_names(pod)),
+    (SkipReason.NAME_CONFLICT, lambda pod, _: bool(_our_names(pod))),
     (SkipReason.APP_ID_MISSING, lambda pod, options: resolve_app_id(pod, options) is None),
     (SkipReason.DAPR_SIDECAR, _dapr_leaves_no_ports),
     (SkipReason.PORT_CONFLICT, lambda pod, options: choose_ports(pod, options) is None),

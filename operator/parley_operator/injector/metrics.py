@@ -34,3 +34,8 @@ class Metrics:
             "When the served certificate expires, in seconds since 1970; 0 before one is loaded.",
             registry=self.registry,
         )
+        self.certificate_not_before_s = Gauge(
+            "parley_certificate_not_before_timestamp_seconds",
+            "When its validity begins, in seconds since 1970; 0 before one is loaded.",
+            registry=self.registry,
+        )

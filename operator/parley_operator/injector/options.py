@@ -25,13 +25,22 @@ class Options:
     """Whether the pod or its namespace opted in, with a good value or a bad one."""
     enabled: bool = True
     app_id: str | None = None
+    native: bool | None = None
+    """Whether the sidecar is a native one, or else a plain container."""
+    image: str | None = None
     api_token_secret: str | None = None
     log_level: str | None = None
     precise_statuses: bool = False
+    openai_environment: bool = False
     drain_s: int | None = None
     http_port: int | None = None
     grpc_port: int | None = None
+    """0: no gRPC."""
     metrics_port: int | None = None
+    startup_s: int | None = None
+    probe_period_s: int | None = None
+    probe_timeout_s: int | None = None
+    probe_failures: int | None = None
     cpu_request: str | None = None
     cpu_limit: str | None = None
     memory_request: str | None = None
@@ -71,6 +80,20 @@ TABLE: Final = (
         "The application id: which components the pod may use (`scopes`), and whose cache it shares.",
     ),
     Annotation(
+        "native-sidecar", "native", values.SWITCH, "true, unless the chart says otherwise",
+        "`true`: a native sidecar, which starts before the init containers and ends after the application. `false`: a "
+        "plain container, for clusters whose other parts cannot deal with native ones.",
+    ),
+    Annotation(
+        "image", "image", values.IMAGE, "the chart's",
+        "The sidecar's image, to try another version in one place.",
+    ),
+    Annotation(
+        "openai-env", "openai_environment", values.SWITCH, "false",
+        "Whether application containers get `OPENAI_BASE_URL` and `OPENAI_API_KEY` too, so that OpenAI's SDKs find "
+        "the sidecar.",
+    ),
+    Annotation(
         "api-token-secret", "api_token_secret", values.SECRET, "no token",
         "A Secret whose key `token` callers must send; the application gets it as `DAPR_API_TOKEN`.",
     ),
@@ -91,12 +114,28 @@ TABLE: Final = (
         "The converse API's port, on loopback; the application gets it as `DAPR_HTTP_PORT`.",
     ),
     Annotation(
-        "grpc-port", "grpc_port", values.PORT, str(names.GRPC_PORT),
-        "The gRPC API's port, on loopback; the application gets it as `DAPR_GRPC_PORT`.",
+        "grpc-port", "grpc_port", values.PORT_OR_NONE, str(names.GRPC_PORT),
+        "The gRPC API's port, on loopback; the application gets it as `DAPR_GRPC_PORT`. `0` turns gRPC off.",
     ),
     Annotation(
         "metrics-port", "metrics_port", values.PORT, f"{names.METRICS_PORT}, or the next that no container declares",
         "The port of health, probes and metrics, on all interfaces.",
+    ),
+    Annotation(
+        "startup-seconds", "startup_s", values.START, "120",
+        "How long the sidecar may take to start before it is restarted.",
+    ),
+    Annotation(
+        "probe-period-seconds", "probe_period_s", values.PROBE_PERIOD, "5 for readiness, 10 for liveness",
+        "How often the kubelet asks the sidecar how it is.",
+    ),
+    Annotation(
+        "probe-timeout-seconds", "probe_timeout_s", values.PROBE_TIMEOUT, "3, but 5 for liveness",
+        "How long the kubelet waits for its answer.",
+    ),
+    Annotation(
+        "probe-failures", "probe_failures", values.PROBE_FAILURES, "3 for readiness, 6 for liveness",
+        "How many failures in a row make the sidecar unready, or restart it.",
     ),
     Annotation(
         "cpu-request", "cpu_request", values.CPU, "50m, unless the chart says otherwise",
@@ -120,7 +159,12 @@ TABLE: Final = (
     ),
 )  # fmt: skip
 
-_KNOWN: Final = {row.name for row in TABLE} | {names.INJECTION_ANNOTATION, names.RESOLVED_APP_ID_ANNOTATION}
+_KNOWN: Final = {row.name for row in TABLE} | {
+    names.INJECTION_ANNOTATION,
+    names.RESOLVED_APP_ID_ANNOTATION,
+    names.REVISION_ANNOTATION,
+    names.RESTARTED_ANNOTATION,
+}
 
 
 def read_options(annotations: Mapping[str, str], *, by_namespace: bool = False) -> Options:
@@ -148,8 +192,8 @@ def _read(annotations: Mapping[str, str]) -> tuple[dict[str, Any], tuple[str, ..
 
 def _contradictions(options: Options) -> Iterator[str]:
     """Yield what is wrong between annotations that are each good."""
-    ports = (options.http_port or names.HTTP_PORT, options.grpc_port or names.GRPC_PORT, options.metrics_port)
-    given = [port for port in ports if port]
+    grpc_port = names.GRPC_PORT if options.grpc_port is None else options.grpc_port
+    given = [port for port in (options.http_port or names.HTTP_PORT, grpc_port, options.metrics_port) if port]
     if len(set(given)) != len(given):
         yield f"the annotations {_PREFIX}http-port, {_PREFIX}grpc-port and {_PREFIX}metrics-port must differ"
     for kind, request, limit in (

@@ -5,6 +5,7 @@ where the JSON has none, because a patch must create it first.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -48,9 +49,17 @@ class Container(_View, frozen=True):
     """An application container or an init container."""
 
     name: str = ""
+    restart_policy: str | None = None
     env: list[Variable] | None = None
+    env_from: list[Any] | None = None
+    """Where more variables come from; which, only the kubelet learns."""
     ports: list[Port] | None = None
     resources: Resources | None = None
+
+    @property
+    def is_native(self) -> bool:
+        """Say whether it runs beside the application although it is an init container."""
+        return self.restart_policy == "Always"
 
 
 class Volume(_View, frozen=True):
@@ -74,6 +83,7 @@ class Spec(_View, frozen=True):
     resources: Resources | None = None
     """A budget for the pod as a whole; most pods have none."""
     host_network: bool | None = None
+    restart_policy: str | None = None
     os: OperatingSystem | None = None
     termination_grace_period_seconds: int | None = None
 

@@ -18,7 +18,10 @@ _DAPR_PORTS: Final = frozenset({3500, 3501, 9090, 50001, 50002})
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The sidecar's ports: `http` and `grpc` on loopback, `metrics` (health and probes too) on all interfaces."""
+    """The sidecar's ports: `http` and `grpc` on loopback, `metrics` (health and probes too) on all interfaces.
+
+    `grpc` is 0 where there is no gRPC.
+    """
 
     http: int
     grpc: int
@@ -31,8 +34,9 @@ def choose_ports(pod: Pod, options: Options) -> Ports | None:
     Only the default metrics port moves by itself: nobody has it in the application's code.
     """
     taken = _taken(pod)
-    http, grpc = options.http_port or names.HTTP_PORT, options.grpc_port or names.GRPC_PORT
-    if not taken.isdisjoint({http, grpc, options.metrics_port}):
+    http = options.http_port or names.HTTP_PORT
+    grpc = names.GRPC_PORT if options.grpc_port is None else options.grpc_port
+    if not taken.isdisjoint({http, grpc, options.metrics_port} - {0}):
         return None
     return Ports(http, grpc, options.metrics_port or _free(taken | {http, grpc}))
 

@@ -7,13 +7,14 @@
 | is Guaranteed                            | one                       | equal to the limits     |
 | has a budget of its own (spec.resources) | only what annotations say | only what annotations say |
 
-Annotations win over all of it; a default never contradicts them.
+Annotations win over all of it; a default never contradicts them, nor what a LimitRange gave the pod's containers.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from parley_operator.injector.limit_range import default_span
 from parley_operator.injector.options import Options
 from parley_operator.injector.pod import Container, Pod
 from parley_operator.injector.quantity import Quantity, amount
@@ -44,8 +45,9 @@ def sidecar_resources(pod: Pod, options: Options, settings: Settings) -> dict[st
 
 def _fill(asked: _Share, kind: str, pod: Pod, settings: Settings) -> _Share:
     """Complete what the annotations say about one kind with the defaults, which give way to them."""
-    limit = asked.limit or settings.resources.limits.get(kind) or _required_limit(kind, pod, settings)
-    request = asked.request or settings.resources.requests.get(kind)
+    span = default_span(pod, kind)
+    limit = asked.limit or span.nearest(settings.resources.limits.get(kind) or _required_limit(kind, pod, settings))
+    request = asked.request or span.nearest(settings.resources.requests.get(kind))
     if _is_guaranteed(pod) and not (asked.request and asked.limit):
         equal = asked.limit or asked.request or limit or request
         return _Share(equal, equal)

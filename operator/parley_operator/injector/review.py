@@ -9,12 +9,13 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from parley_operator.injector.eligibility import MISTAKES, UNMARKED, SkipReason, explain, why_skip
+from parley_operator.injector.eligibility import MISTAKES, UNMARKED, SkipReason, explain, is_system, why_skip
 from parley_operator.injector.inject import inject, mark
 from parley_operator.injector.options import Options, read_options
 from parley_operator.injector.patch import Patch
 from parley_operator.injector.pod import Pod
 from parley_operator.injector.settings import Settings
+from parley_operator.injector.sidecar import is_native
 
 _MAX_WARNING_CHARS: Final = 256
 """Source: the API server cuts longer ones."""
@@ -119,6 +120,8 @@ def judge_request(request: Request, settings: Settings, *, by_namespace: bool) -
     if (request.kind.kind, request.operation, request.sub_resource) != ("Pod", "CREATE", ""):
         return "", Verdict(Result.SKIPPED, SkipReason.NOT_A_NEW_POD)
     pod = _decode(request.object, Pod)
+    if is_system(request.namespace, settings.release_namespace):
+        return pod.title, Verdict(Result.SKIPPED, SkipReason.SYSTEM_NAMESPACE)
     return pod.title, judge(pod, read_options(pod.annotations, by_namespace=by_namespace), settings)
 
 
@@ -126,7 +129,7 @@ def judge(pod: Pod, options: Options, settings: Settings) -> Verdict:
     """Return the verdict on a new pod."""
     reason = why_skip(pod, options)
     if reason is None:
-        return Verdict(Result.INJECTED, None, inject(pod, options, settings), tuple(_advice(pod, options)))
+        return Verdict(Result.INJECTED, None, inject(pod, options, settings), tuple(_advice(pod, options, settings)))
     if reason in UNMARKED:
         return Verdict(Result.SKIPPED, reason)
     sentences = explain(reason, options)
@@ -152,9 +155,13 @@ def _encode(response: Response) -> bytes:
     return msgspec.json.encode(Answer("admission.k8s.io/v1", response))
 
 
-def _advice(pod: Pod, options: Options) -> list[str]:
+def _advice(pod: Pod, options: Options, settings: Settings) -> list[str]:
     """Return what the owner of an injected pod may have meant otherwise."""
     advice = [f"Parley does not know the annotation {name}" for name in options.unknown]
+    if not is_native(options, settings) and pod.spec.restart_policy in {"Never", "OnFailure"}:
+        advice.append("The sidecar is a plain container: the pod ends only if the application posts to /v1.0/shutdown")
+    if options.openai_environment and any(container.env_from for container in pod.containers()):
+        advice.append("The sidecar's OPENAI_BASE_URL and OPENAI_API_KEY win over those of a container's envFrom")
     grace_s = pod.spec.termination_grace_period_seconds
     if (options.drain_s or 0) > (_DEFAULT_GRACE_S if grace_s is None else grace_s):
         advice.append("The sidecar's drain-seconds are more than the pod's terminationGracePeriodSeconds")

@@ -1,7 +1,7 @@
 """The injector's settings: one JSON file that the chart mounts, read once at start.
 
-Field names in the file are the camelCase forms of those below. An unknown one is an error, so that a misspelt setting
-is not silently without effect.
+Field names in the file are the camelCase forms of those below. An unknown one is told and passed over: in the middle
+of an upgrade a pod of the last version may start with the file of the next.
 """
 
 import os
@@ -40,12 +40,16 @@ class Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No CPU limit unless the pod needs one: throttling costs latency and protects nobody."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How sidecars are made, and how the injector itself serves."""
 
     image: Text
     """The sidecar's image, with its tag or digest."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    sidecar_native: bool = True
+    """Whether sidecars are native ones unless their pod's annotation says otherwise."""
+    sidecar_revision: Annotated[str, msgspec.Meta(max_length=63)] = ""
+    """Of the image and the settings of sidecars together: stamped on pods, so that the operator finds outdated ones."""
     operator_url: Url
     """Where sidecars find the operator, without a path: https://parley-operator.parley-system.svc:443."""
     resources: Resources = msgspec.field(default_factory=Resources)
@@ -61,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
 
     log_level: LogLevel = "info"
     """Of the injector itself."""
+    release_namespace: str = ""
+    """Where Parley itself runs: no pod there gets a sidecar, whatever the webhook's selectors let through."""
     host: str = ""
     """The address that both servers listen on; empty: all of them."""
     port: Port = 8443
@@ -79,7 +85,7 @@ def load(file: Path) -> Settings:
     """Read the settings file.
 
     Raises:
-        SettingsError: when it cannot be read, or a field is missing, unknown or malformed.
+        SettingsError: when it cannot be read, or a field is missing or malformed.
     """
     try:
         settings = msgspec.json.decode(file.read_bytes(), type=Settings)
@@ -87,6 +93,12 @@ def load(file: Path) -> Settings:
     except (OSError, ValueError) as error:
         raise SettingsError(f"{file}: {error}") from error
     return settings
+
+
+def unknown_fields(file: Path) -> tuple[str, ...]:
+    """Return the fields of a settings file that can be read which mean nothing here."""
+    known = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    return tuple(sorted(msgspec.json.decode(file.read_bytes(), type=dict[str, Any]).keys() - known))
 
 
 def file_from(environment: Mapping[str, str] = os.environ) -> Path:

@@ -15,6 +15,8 @@ from parley_operator.injector.quantity import Quantity
 from parley_operator.injector.settings import Settings
 
 TOKEN_DIRECTORY: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a directory
+OPENAI_URL_VARIABLE: Final = "OPENAI_BASE_URL"
+OPENAI_KEY_VARIABLE: Final = "OPENAI_API_KEY"
 STATE_DIRECTORY: Final = "/var/run/parley"
 API_TOKEN_KEY: Final = "token"  # noqa: S105 - a key's name, as Dapr's
 SECOND_API_TOKEN_KEY: Final = "second-token"  # noqa: S105 - as above
@@ -22,23 +24,27 @@ METRICS_PORT_NAME: Final = "parley-metrics"
 
 _TOKEN_LIFETIME_S: Final = 3600
 _STATE_SIZE: Final = "4Mi"
-_STARTUP_ATTEMPTS: Final = 120
-"""A second each: a node that cannot start the sidecar in two minutes restarts it, and the pod shows why."""
+_STARTUP_S: Final = 120
+"""A node that cannot start the sidecar in two minutes restarts it, and the pod shows why."""
+_ANY_KEY: Final = "none"
+"""What OpenAI's SDKs need to start; a sidecar without an API token takes any."""
+
+_NATIVE: Final = {"restartPolicy": "Always"}
 
 Resources = Mapping[str, Mapping[str, Quantity]]
 
 
 def container(app_id: str, ports: Ports, resources: Resources, options: Options, settings: Settings) -> dict[str, Any]:
-    """Return the native sidecar: an init container that is restarted always, so it starts first and ends last."""
+    """Return the sidecar: an init container, or else a container; either comes first in its list."""
     return {
         "name": names.SIDECAR_CONTAINER,
-        "image": settings.image,
+        "image": options.image or settings.image,
         "imagePullPolicy": settings.image_pull_policy,
         "args": ["run"],
-        "restartPolicy": "Always",
+        **(_NATIVE if is_native(options, settings) else _holding_others_up(options)),
         "env": _environment(app_id, ports, options, settings),
         "ports": [{"name": METRICS_PORT_NAME, "containerPort": ports.metrics, "protocol": "TCP"}],
-        **_probes(ports.metrics),
+        **_probes(ports.metrics, options),
         "resources": resources,
         "securityContext": _security(settings),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -58,13 +64,32 @@ def volumes() -> list[dict[str, Any]]:
     ]
 
 
+def is_native(options: Options, settings: Settings) -> bool:
+    """Say whether the sidecar is a native one: it then starts first, ends last and keeps no Job from ending."""
+    return settings.sidecar_native if options.native is None else options.native
+
+
 def application_environment(ports: Ports, options: Options) -> list[dict[str, Any]]:
     """Return what a Dapr SDK in the application reads."""
+    grpc = [{"name": names.GRPC_PORT_VARIABLE, "value": str(ports.grpc)}] if ports.grpc else []
+    return [{"name": names.HTTP_PORT_VARIABLE, "value": str(ports.http)}, *grpc, *_api_token(options)]
+
+
+def openai_environment(ports: Ports, options: Options) -> list[dict[str, Any]]:
+    """Return what an OpenAI SDK in the application reads, if the pod asks for it."""
+    if not options.openai_environment:
+        return []
+    key = [{**variable, "name": OPENAI_KEY_VARIABLE} for variable in _api_token(options)]
     return [
-        {"name": names.HTTP_PORT_VARIABLE, "value": str(ports.http)},
-        {"name": names.GRPC_PORT_VARIABLE, "value": str(ports.grpc)},
-        *_api_token(options),
+        {"name": OPENAI_URL_VARIABLE, "value": f"http://127.0.0.1:{ports.http}/v1"},
+        *(key or [{"name": OPENAI_KEY_VARIABLE, "value": _ANY_KEY}]),
     ]
+
+
+def _holding_others_up(options: Options) -> dict[str, Any]:
+    """Return how a plain container starts before others: the kubelet starts the next one when the hook has ended."""
+    command = ["parley", "wait", "--seconds", str(options.startup_s or _STARTUP_S)]
+    return {"lifecycle": {"postStart": {"exec": {"command": command}}}}
 
 
 def _environment(app_id: str, ports: Ports, options: Options, settings: Settings) -> list[dict[str, Any]]:
@@ -111,13 +136,20 @@ def _second_api_token(options: Options) -> list[dict[str, Any]]:
     return [{"name": names.SECOND_API_TOKEN_VARIABLE, "valueFrom": {"secretKeyRef": key}}]
 
 
-def _probes(port: int) -> dict[str, Any]:
+def _probes(port: int, options: Options) -> dict[str, Any]:
     """Return the probes; none of them depends on the operator, Redis or a provider."""
     alive, ready = ({"httpGet": {"path": path, "port": port}} for path in ("/healthz", "/readyz"))
+    asked = {
+        "periodSeconds": options.probe_period_s,
+        "timeoutSeconds": options.probe_timeout_s,
+        "failureThreshold": options.probe_failures,
+    }
+    given = {name: number for name, number in asked.items() if number is not None}
+    starts = {"periodSeconds": 1, "timeoutSeconds": options.probe_timeout_s or 3}
     return {
-        "startupProbe": {**alive, "periodSeconds": 1, "timeoutSeconds": 3, "failureThreshold": _STARTUP_ATTEMPTS},
-        "readinessProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 3},
-        "livenessProbe": {**alive, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
+        "startupProbe": {**alive, **starts, "failureThreshold": options.startup_s or _STARTUP_S},
+        "readinessProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 3, **given},
+        "livenessProbe": {**alive, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6, **given},
     }
 
 

@@ -15,7 +15,7 @@ from parley_operator.injector.app import Injector, create_app, create_public_app
 from parley_operator.injector.certificate import ServedCertificate
 from parley_operator.injector.door import Door
 from parley_operator.injector.metrics import Metrics
-from parley_operator.injector.settings import Settings, SettingsError, file_from, load, shown
+from parley_operator.injector.settings import Settings, SettingsError, file_from, load, shown, unknown_fields
 from parley_operator.listening import Server
 
 POLL_CERTIFICATE_S: Final = 5.0
@@ -35,12 +35,15 @@ def main() -> None:
     Raises:
         SystemExit: with a sentence, when the settings file cannot be used.
     """
+    file = file_from()
     try:
-        settings = load(file_from())
+        settings = load(file)
     except SettingsError as error:
         raise SystemExit(str(error)) from error
     logs.configure(settings.log_level)
     _log.info("injector starts", extra={"settings": shown(settings)})
+    if unknown := unknown_fields(file):
+        _log.warning("settings that mean nothing here", extra={"fields": unknown})
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve_until_signal(settings))
 
@@ -75,6 +78,7 @@ async def _follow(injector: Injector) -> None:
     while True:
         if injector.certificate.refresh():
             injector.metrics.certificate_expiry_s.set(injector.certificate.expires.timestamp())
+            injector.metrics.certificate_not_before_s.set(injector.certificate.begins.timestamp())
         await asyncio.sleep(POLL_CERTIFICATE_S)
 
 
