@@ -75,7 +75,7 @@ def setting_is_missing(resource: ConversationComponent) -> Problem | None:
 
 def setting_is_malformed(resource: ConversationComponent) -> Problem | None:
     """Make sure that values given in the open are of the provider's types."""
-    for item, schema in _known_settings(resource):
+    for item, schema in known_settings(resource):
         if item.value is not None and (expected := _violation(str(item.value), schema)):
             return Problem("MalformedSetting", f"the setting {item.name} must be {expected}")
     return None
@@ -210,6 +210,15 @@ def blocking(problems: tuple[Problem, ...]) -> Problem | None:
     return next((problem for problem in problems if problem.blocks), None)
 
 
+def known_settings(resource: ConversationComponent) -> Iterator[tuple[MetadataItem, Mapping[str, Any]]]:
+    """Yield those settings that the provider knows, each with its JSON schema."""
+    properties = settings_schemas().get(resource.spec.type, {}).get("properties", {})
+    by_name = {name.lower(): schema for name, schema in properties.items()}
+    for item in resource.spec.metadata:
+        if item.name.lower() in by_name:
+            yield item, by_name[item.name.lower()]
+
+
 def _required(schema: Mapping[str, Any], given: Mapping[str, object]) -> Iterator[str]:
     """Return what the schema requires, and what its rules require beside that for the values that are given."""
     yield from schema.get("required", ())
@@ -223,14 +232,6 @@ def _holds(condition: Mapping[str, Any], given: Mapping[str, object]) -> bool:
         return False
     wanted = {name.lower(): part["const"] for name, part in condition["properties"].items()}
     return all(given[name] == value for name, value in wanted.items() if name in given)
-
-
-def _known_settings(resource: ConversationComponent) -> Iterator[tuple[MetadataItem, Mapping[str, Any]]]:
-    properties = settings_schemas().get(resource.spec.type, {}).get("properties", {})
-    by_name = {name.lower(): schema for name, schema in properties.items()}
-    for item in resource.spec.metadata:
-        if item.name.lower() in by_name:
-            yield item, by_name[item.name.lower()]
 
 
 def _limits_s(resource: ConversationComponent) -> dict[str, float]:

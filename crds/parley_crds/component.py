@@ -5,7 +5,7 @@ Built by `loading.load` in the operator and in the sidecar's directory source; r
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -47,9 +47,16 @@ class Component(BaseModel):
 
     def may_be_used_by(self, app_id: str, service_account: str | None = None) -> bool:
         """Say whether its scopes and service accounts admit a pod; None stands for a laptop, which has no account."""
-        if self.scopes and app_id not in self.scopes:
-            return False
-        return service_account is None or not self.service_accounts or service_account in self.service_accounts
+        return admits(self.scopes, self.service_accounts, app_id, service_account)
+
+
+def admits(
+    scopes: Collection[str], service_accounts: Collection[str], app_id: str, service_account: str | None = None
+) -> bool:
+    """Say whether a component with these fences may be used by a pod; empty ones keep nobody out."""
+    if scopes and app_id not in scopes:
+        return False
+    return service_account is None or not service_accounts or service_account in service_accounts
 
 
 def digest(document: Any) -> str:

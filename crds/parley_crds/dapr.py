@@ -39,7 +39,8 @@ def lifted(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return `spec` with flat names in `metadata` moved to their typed fields.
 
     Raises:
-        ValueError: when a flat name and its typed field, or two flat names, say different things.
+        ValueError: when a flat name and its typed field, or two flat names, say different things, or what should
+            hold the typed field is no section.
     """
     items = spec.get("metadata")
     if not isinstance(items, list):
@@ -50,6 +51,8 @@ def lifted(spec: Mapping[str, Any]) -> dict[str, Any]:
         section, field = TYPED_FIELDS[item["name"].lower()]
         value = _typed(field, item["value"])
         fields = result.get(section) or {}
+        if not isinstance(fields, dict):
+            raise ValueError(f"{section} is not a section")  # noqa: TRY004 - a fault of the manifest
         if fields.get(field, value) != value:
             raise ValueError(f"{item['name']} in metadata contradicts {section}.{field}")
         result[section] = {**fields, field: value}

@@ -27,14 +27,35 @@ class Condition(Strict):
     )
 
 
+class ErrorCount(Strict):
+    """One class of faults of providers."""
+
+    reason: Annotated[str, StringConstraints(max_length=32)] = Field(
+        description="The class: garbled, rate_limited, refused, timeout, unavailable, or other."
+    )
+    count: int = Field(description="Sidecars whose last request to the provider that failed did so for it.")
+
+
 class Sidecars(Strict):
-    """How far the current version has come."""
+    """How far the current version has come, and what its sidecars say of the provider."""
 
     connected: int = Field(0, description="Sidecars that may use the component and are connected.")
     up_to_date: int = Field(0, description="Those of them that run the current version.")
     failed: int = Field(0, description="Those of them that could not load it.")
     summary: Annotated[str, StringConstraints(max_length=32)] = Field(
         "", description="Up to date and connected as one text, for kubectl get."
+    )
+    breakers_open: int = Field(0, description="Sidecars that leave the provider alone, because it failed too often.")
+    breakers_half_open: int = Field(0, description="Sidecars that are finding out whether the provider is back.")
+    errors: Annotated[
+        list[ErrorCount],
+        Field(
+            max_length=16,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["reason"]},
+        ),
+    ] = Field([], description="Why the provider did not answer last, by class; a later answer clears it.")
+    faults: Annotated[str, StringConstraints(max_length=256)] = Field(
+        "", description="What is wrong in them as one text, for kubectl get; empty where nothing is."
     )
 
 

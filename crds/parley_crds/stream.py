@@ -5,7 +5,7 @@ The operator sends `Snapshot`s: all a sidecar may use, again at each change. The
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,13 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 """The largest snapshot that a sidecar accepts."""
 PING_INTERVAL_S = 10.0
 """Both sides ping this often, so that a half-open connection is noticed within two of them."""
+MAX_PROVIDERS: Final = 256
+"""Providers that one answer may tell of."""
+BREAKER_STATES: Final = ("closed", "half_open", "open")
+PROVIDER_FAULTS: Final = ("garbled", "rate_limited", "refused", "timeout", "unavailable")
+"""Why a provider did not answer: those reasons of the sidecar's errors that are the provider's own."""
+
+ComponentName = Annotated[str, Field(max_length=253)]
 
 
 class StoreSection(BaseModel):
@@ -41,30 +48,49 @@ class Snapshot(BaseModel):
 
     hash: str
     components: tuple[Component, ...] = ()
+    held: tuple[str, ...] = ()
+    """Components that exist, and of which the operator knows no good version: whoever runs one keeps it."""
     store: StoreSection = StoreSection()
     trust_anchors: str = ""
     """PEM bundle of the authorities that may sign the operator's certificate from now on."""
 
 
+class ProviderHealth(BaseModel):
+    """How a component's provider does, as one sidecar sees it. Words of a newer sidecar are not counted as ours."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    breaker: Annotated[str, Field(max_length=32)] = "closed"
+    """One of BREAKER_STATES."""
+    last_error: Annotated[str, Field(max_length=32)] = ""
+    """One of PROVIDER_FAULTS, of the last request that failed because of it; empty after one that did not."""
+
+
 class Acknowledgement(BaseModel):
-    """What a sidecar runs after a snapshot."""
+    """What a sidecar runs after a snapshot; sent again when the health of its providers changed."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     ack: str
     """The snapshot's hash."""
-    failed: Mapping[Annotated[str, Field(max_length=253)], Annotated[str, Field(max_length=512)]] = {}
+    failed: Mapping[ComponentName, Annotated[str, Field(max_length=512)]] = {}
     """Components that could not be loaded, and why: a reason that is safe to show."""
     health: str = "ok"
+    providers: Annotated[Mapping[ComponentName, ProviderHealth], Field(max_length=MAX_PROVIDERS)] = {}
+    """The providers with something wrong, by component; of all others there is nothing to say."""
 
 
-def snapshot(components: Iterable[Component], store: StoreSection, trust_anchors: str) -> Snapshot:
+def snapshot(
+    components: Iterable[Component], store: StoreSection, trust_anchors: str, held: Iterable[str] = ()
+) -> Snapshot:
     """Put a snapshot together; its hash follows from names and versions, not from what is secret."""
     ordered = tuple(sorted(components, key=lambda component: component.name))
     versions = [[component.name, component.version] for component in ordered]
+    kept = tuple(sorted(held))
     return Snapshot(
-        hash=digest([versions, store.version, digest(trust_anchors)]),
+        hash=digest([versions, store.version, digest(trust_anchors), *kept]),
         components=ordered,
+        held=kept,
         store=store,
         trust_anchors=trust_anchors,
     )

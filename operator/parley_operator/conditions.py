@@ -18,6 +18,7 @@ from parley_crds.checks import Problem
 
 Status = Literal["True", "False", "Unknown"]
 MAX_MESSAGE = 1024
+NOT_PUBLISHED = "this operator knows no good version of it; a sidecar that runs an earlier one goes on with that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Judged:
     """The Secret, or key of one, that is missing."""
     warnings: tuple[Problem, ...] = ()
     last_good: bool = False
-    """Whether an earlier version stays published in its place."""
+    """Whether an earlier version stays published in its place; one that this process has seen."""
 
     @property
     def fault(self) -> Problem | None:
@@ -93,8 +94,8 @@ def _published(judged: Judged) -> Finding:
     if not judged.fault:
         return Finding("Published", "True", "Published")
     if judged.last_good:
-        return Finding("Published", "True", "LastGood", "sidecars go on with the last version that was good")
-    return Finding("Published", "False", "NotPublished", "no version of it was good yet")
+        return Finding("Published", "True", "LastGood", "sidecars get the last version that was good")
+    return Finding("Published", "False", "NotPublished", NOT_PUBLISHED)
 
 
 def _ready(judged: Judged) -> Finding:

@@ -26,6 +26,21 @@ async def succeeded(work: Awaitable[None], event: str) -> bool:
     return True
 
 
+async def contained(work: Awaitable[None], event: str) -> bool:
+    """Await `work` and say whether it ended without a fault of our own, which is logged as `succeeded` does.
+
+    The API server's errors, and cancellation, pass.
+    """
+    try:
+        await work
+    except OperatorError:
+        raise
+    except Exception as error:
+        logger.warning(event, extra={"fault": type(error).__name__}, exc_info=error)
+        return False
+    return True
+
+
 async def forever(step: Callable[[], Awaitable[None]], pause_s: float, event: str) -> None:
     """Repeat `step` with pauses until cancelled, whatever goes wrong in one of them."""
     while True:

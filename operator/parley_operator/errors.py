@@ -2,7 +2,8 @@
 
     OperatorError
     ├── RetryMayHelp        the same call may succeed later
-    │   ├── ApiUnavailable  no answer in time, no connection, 429 or 5xx
+    │   ├── ApiUnavailable  no answer in time, no connection, or 5xx
+    │   │   └── TooManyRequests  not now (429); of an eviction: a disruption budget holds the pod
     │   └── Conflict        somebody else wrote first (409)
     └── RetryWillNotHelp    the object, or our rights, must change first
         ├── NotFound        no such object (404)
@@ -22,7 +23,11 @@ class RetryMayHelp(OperatorError):
 
 
 class ApiUnavailable(RetryMayHelp):
-    """No answer in time, no connection, 429 or 5xx."""
+    """No answer in time, no connection, or 5xx."""
+
+
+class TooManyRequests(ApiUnavailable):
+    """Not now (429); of an eviction: a disruption budget holds the pod."""
 
 
 class Conflict(RetryMayHelp):

@@ -5,16 +5,25 @@ Plain, because typed models drop the fields that they do not know. Foreign excep
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
 import aiohttp
+import msgspec
 from kubernetes.aio import client, config
 
 from parley_crds import names
-from parley_operator.errors import ApiUnavailable, Conflict, Forbidden, Invalid, NotFound, OperatorError
+from parley_operator.errors import (
+    ApiUnavailable,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    OperatorError,
+    TooManyRequests,
+)
 
 Object = dict[str, Any]
 """A Kubernetes object, or a list of them, as JSON."""
@@ -23,9 +32,14 @@ CALL_LIMIT_S: Final = 10.0
 """How long one call may take."""
 APPLY: Final = "application/apply-patch+yaml"
 JSON_PATCH: Final = "application/json-patch+json"
+METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 NO_QUERY: Final[Mapping[str, str]] = MappingProxyType({})
 PAGE: Final = 500
 """Objects of one page of a list."""
+REFUSALS: Final[Mapping[int, type[OperatorError]]] = MappingProxyType(
+    {0: ApiUnavailable, 401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict, 429: TooManyRequests}
+)
+"""What a status stands for; 0: there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,7 @@ class Call:
     kind: str = "application/json"
     query: Mapping[str, str] = field(default_factory=dict)
     limit_s: float = CALL_LIMIT_S
+    accept: str = "application/json"
 
 
 class Kube:
@@ -75,9 +90,23 @@ class Kube:
                 return items
             page = {"continue": token}
 
-    async def create(self, path: str, body: Object, limit_s: float = CALL_LIMIT_S) -> Object:
+    async def pages(self, path: str, query: Mapping[str, str] = NO_QUERY) -> AsyncIterator[bytes]:
+        """Yield a long list's pages, as JSON bytes that hold the metadata of each object alone."""
+        page: Mapping[str, str] = {}
+        while True:
+            call = Call(query={"limit": str(PAGE), **query, **page}, accept=METADATA_ONLY)
+            data = await self._bytes("GET", path, call)
+            yield data
+            token = _next(f"GET {path}", data)
+            if not token:
+                return
+            page = {"continue": token}
+
+    async def create(
+        self, path: str, body: Object, limit_s: float = CALL_LIMIT_S, query: Mapping[str, str] = NO_QUERY
+    ) -> Object:
         """Create an object, or ask a review."""
-        return await self._call("POST", path, Call(body, limit_s=limit_s))
+        return await self._call("POST", path, Call(body, query=query, limit_s=limit_s))
 
     async def replace(self, path: str, body: Object, limit_s: float = CALL_LIMIT_S) -> Object:
         """Replace an object; its resourceVersion makes it a compare-and-set."""
@@ -92,28 +121,51 @@ class Kube:
         """Apply a JSON patch."""
         return await self._call("PATCH", path, Call(operations, JSON_PATCH, limit_s=limit_s))
 
+    async def delete(self, path: str, limit_s: float = CALL_LIMIT_S) -> Object:
+        """Delete an object."""
+        return await self._call("DELETE", path, Call(limit_s=limit_s))
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._api.close()  # type: ignore[no-untyped-call]
 
     async def _call(self, verb: str, path: str, call: Call) -> Object:
+        return _decoded(f"{verb} {path}", await self._bytes(verb, path, call))
+
+    async def _bytes(self, verb: str, path: str, call: Call) -> bytes:
         if call.limit_s <= 0:  # the client takes 0 for five minutes
             raise ApiUnavailable(f"{verb} {path}: no time left for it")
-        headers = {"Accept": "application/json", "Content-Type": call.kind}
+        headers = {"Accept": call.accept, "Content-Type": call.kind}
         try:
             request = await self._api.param_serialize(
                 verb, path, query_params=list(call.query.items()), header_params=headers, body=call.body,
                 auth_settings=["BearerToken"],
             )  # fmt: skip
             reply = await self._api.call_api(*request, _request_timeout=call.limit_s)
-            data = await reply.read()  # type: ignore[no-untyped-call]
+            data: bytes = await reply.read()  # type: ignore[no-untyped-call]
         except client.ApiException as error:
             raise refused(f"{verb} {path}", error.status or 0) from None  # its text holds the whole answer
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise ApiUnavailable(f"{verb} {path}: no answer from the API server") from error
         if not 200 <= reply.status < 300:  # noqa: PLR2004 - success
             raise refused(f"{verb} {path}", reply.status)
-        return _decoded(f"{verb} {path}", data)
+        return data
+
+
+class _Next(msgspec.Struct, frozen=True):
+    token: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct, frozen=True):
+    metadata: _Next
+
+
+def _next(call: str, data: bytes) -> str:
+    """Return what names the next page; all else of a page, a megabyte, is passed over unread."""
+    try:
+        return msgspec.json.decode(data, type=_Page).metadata.token
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ApiUnavailable(f"{call}: the answer is not a list") from None  # its text may quote the list
 
 
 def _decoded(call: str, data: bytes) -> Object:
@@ -126,20 +178,8 @@ def _decoded(call: str, data: bytes) -> Object:
 
 def refused(call: str, status: int) -> OperatorError:
     """Return the error that a status other than success stands for."""
-    sentence = f"{call}: status {status}"
-    match status:
-        case 404:
-            return NotFound(sentence)
-        case 409:
-            return Conflict(sentence)
-        case 401 | 403:
-            return Forbidden(sentence)
-        case 429 | 0:
-            return ApiUnavailable(sentence)
-        case _ if status >= 500:  # noqa: PLR2004 - a server's fault
-            return ApiUnavailable(sentence)
-        case _:
-            return Invalid(sentence)
+    otherwise = ApiUnavailable if status >= 500 else Invalid  # noqa: PLR2004 - a server's fault
+    return REFUSALS.get(status, otherwise)(f"{call}: status {status}")
 
 
 TOKEN_REVIEWS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
@@ -161,6 +201,11 @@ def secret(namespace: str, name: str) -> str:
     return f"/api/v1/namespaces/{namespace}/secrets/{name}"
 
 
+def pods(namespace: str | None = None) -> str:
+    """Return the path of the pods of a namespace, or of all."""
+    return f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+
+
 def pod(namespace: str, name: str) -> str:
     """Return the path of one pod."""
     return f"/api/v1/namespaces/{namespace}/pods/{name}"
@@ -179,3 +224,34 @@ def endpoint_slices(namespace: str) -> str:
 def webhook_configuration(name: str) -> str:
     """Return the path of one MutatingWebhookConfiguration."""
     return f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{name}"
+
+
+def eviction(namespace: str, pod_name: str) -> str:
+    """Return the path that an Eviction of a pod is posted to."""
+    return f"{pod(namespace, pod_name)}/eviction"
+
+
+def events(namespace: str) -> str:
+    """Return the path of a namespace's Events."""
+    return f"/api/v1/namespaces/{namespace}/events"
+
+
+def namespaces(name: str = "") -> str:
+    """Return the path of all namespaces, or of one."""
+    return "/api/v1/namespaces" + (f"/{name}" if name else "")
+
+
+def owner(namespace: str, api_version: str, plural: str, name: str) -> str:
+    """Return the path of an object that owns pods, such as a ReplicaSet: its apiVersion and plural name say which."""
+    return f"/apis/{api_version}/namespaces/{namespace}/{plural}/{name}"
+
+
+def dapr_components(namespace: str | None = None) -> str:
+    """Return the path of Dapr's components of a namespace, or of all."""
+    place = f"/namespaces/{namespace}" if namespace else ""
+    return f"/apis/{names.DAPR_API_VERSION}{place}/components"
+
+
+def dapr_component(namespace: str, name: str) -> str:
+    """Return the path of one of Dapr's components."""
+    return f"{dapr_components(namespace)}/{name}"

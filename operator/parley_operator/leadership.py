@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 from parley_operator import kube
 from parley_operator.edges import succeeded
 from parley_operator.errors import NotFound, OperatorError
+from parley_operator.health import Pulse
 from parley_operator.kube import Kube, Object
 
 DURATION_S: Final = 15
@@ -24,6 +25,8 @@ RENEW_DEADLINE_S: Final = 10.0
 RETRY_S: Final = 2.0
 TRY_LIMIT_S: Final = 5.0
 """How long one try to acquire or renew may take; a holder's try ends with its renew deadline."""
+JUST_AFTER_S: Final = 0.1
+"""How long after the end of another's time a standby tries: a leader that was killed is replaced soon."""
 CANCEL_LIMIT_S: Final = 5.0
 """A writer that cannot be stopped in this time is ended with its process."""
 
@@ -53,12 +56,17 @@ class Observed:
     """When, by this replica's monotonic clock, in seconds."""
 
 
+def duration_s(spec: Object) -> float:
+    """Return how long a Lease is respected, in seconds. Pure."""
+    return float(spec.get("leaseDurationSeconds") or DURATION_S)
+
+
 def decide(spec: Object, identity: str, unchanged_s: float) -> Move:
     """Say what to do about a Lease whose record has not changed for `unchanged_s` seconds. Pure."""
     holder = spec.get("holderIdentity")
     if holder == identity:
         return "renew"
-    if not holder or unchanged_s > float(spec.get("leaseDurationSeconds") or DURATION_S):
+    if not holder or unchanged_s > duration_s(spec):
         return "acquire"
     return "wait"
 
@@ -102,6 +110,8 @@ class Leadership:
         self._observed: Observed | None = None
         self._renewed = float("-inf")
         self._writers: asyncio.Task[bool] | None = None
+        self.pulse = Pulse(timing.clock)
+        """Tries for the Lease; one that reads or renews it is a success."""
 
     @property
     def is_held(self) -> bool:
@@ -124,24 +134,35 @@ class Leadership:
                     self._begin(lead)
                 elif self.is_held and (whose == "theirs" or not self.remaining_s()):
                     await self._end("lease lost")
-                retry_s = self._timing.retry_s
-                await asyncio.sleep(min(retry_s, self.remaining_s()) if self.is_held else retry_s)
+                await asyncio.sleep(min(self._timing.retry_s, self._next_s()))
         finally:
             if self.is_held:
                 await self._end("lease given back")
                 await self._release()
 
+    def _next_s(self) -> float:
+        """Return the seconds until something happens by itself: our deadline, or the end of another's time."""
+        if self.is_held:
+            return self.remaining_s()
+        if self._observed is None:
+            return self._timing.retry_s
+        left_s = self._observed.since + duration_s(self._observed.record) - self._clock()
+        return left_s + JUST_AFTER_S if left_s > 0 else self._timing.retry_s
+
     async def _try(self) -> Whose:
         """Acquire or renew, and say whose it is; unknown when the API server does not answer, or refuses."""
+        self.pulse.note_try()
         limit_s = self._timing.try_limit_s
         if self.is_held:
             limit_s = min(limit_s, self.remaining_s())
         try:
             async with asyncio.timeout(limit_s):
-                return await self._move()
+                whose = await self._move()
         except (OperatorError, TimeoutError) as error:
             logger.warning("lease not renewed" if self.is_held else "lease not read", extra={"reason": str(error)})
             return "unknown"
+        self.pulse.note_success()
+        return whose
 
     async def _move(self) -> Whose:
         asked = self._clock()

@@ -3,39 +3,41 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.responses import PlainTextResponse, Response
 
 from parley_crds.stream import PING_INTERVAL_S
-from parley_operator import keeper, rounds
+from parley_operator import health, keeper, rounds
 from parley_operator.authentication import Account, Authenticator
 from parley_operator.connected import Connected
 from parley_operator.edges import forever, succeeded
-from parley_operator.handlers import Change, Novelty, Watcher
+from parley_operator.following import Following
+from parley_operator.handlers import PACE, Pace, Watcher
+from parley_operator.health import Judge, LoopLag
 from parley_operator.keeper import Keeper
+from parley_operator.kinds import DAPRS, OURS, listed
 from parley_operator.kube import Kube
 from parley_operator.leadership import Leadership
 from parley_operator.listening import Server
-from parley_operator.metrics import ALONE, Gauge, registry
+from parley_operator.metrics import Live, Metrics
+from parley_operator.news import News
 from parley_operator.own_secrets import OwnSecrets
 from parley_operator.peers import Peers
+from parley_operator.public import create_public_app, gauges
 from parley_operator.published import Published
 from parley_operator.reconcile import Reconciler
 from parley_operator.rounds import Resync, SecretRounds
 from parley_operator.settings import Settings
 from parley_operator.statuses import Statuses
 from parley_operator.stream import MAX_ANSWER_BYTES, Snapshots, Streaming, create_app
-from parley_operator.workqueue import DEBOUNCE_S, Key, WorkQueue
+from parley_operator.workqueue import WorkQueue
 
-WATCH_PAUSE_S: Final = 2.0
-"""Between the end of a watch and the next one."""
 FINISH_S: Final = 5
 """How long connections get to end after SIGTERM; sidecars come back to another replica."""
 
@@ -45,31 +47,54 @@ logger = logging.getLogger(__name__)
 class Operator:
     """One replica's parts. `run` runs them until it is told to stop."""
 
-    def __init__(self, api: Kube, settings: Settings) -> None:
+    def __init__(self, api: Kube, settings: Settings, pace: Pace = PACE) -> None:
         self.settings = settings
-        self.published = Published()
-        self.reconciler = Reconciler(api, self.published)
+        self.metrics = Metrics()
+        self.published = Published(has_store=bool(settings.store_url))
+        kinds = (OURS, DAPRS) if settings.read_dapr_components else (OURS,)
+        self.reconciler = Reconciler(api, self.published, self.metrics, kinds)
         self.queue = WorkQueue(self.reconciler)
-        self.own = OwnSecrets(api, settings, self.published)
+        self.own = OwnSecrets(api, settings, self.published, self.metrics)
         self.connected = Connected()
         self.peers = Peers(api, settings, self.own)
         self.leadership = Leadership(api, (settings.namespace, f"{settings.fullname}-operator"), settings.identity)
         outcomes = self.reconciler.outcomes
         self.statuses = Statuses(api, outcomes, self.peers.totals, self.leadership.remaining_s)
         self.keeper = Keeper(api, settings, self.leadership.remaining_s)
-        self.resync = Resync(api, self.queue, outcomes, settings.watch_namespaces)
-        self.secret_rounds = SecretRounds(api, self.queue, outcomes)
-        self.watcher = Watcher(self._on_change, settings.watch_namespaces)
+        namespaces = settings.watch_namespaces
+        self.resync = Resync(self.queue, outcomes, [partial(listed, api, kind, namespaces) for kind in kinds])
+        self.secret_rounds = SecretRounds(api, self.queue, outcomes, self.metrics)
+        self.news = News(self.queue, outcomes)
+        self.watchers = [Watcher(kind, self.news.of_kind(), namespaces, pace) for kind in kinds]
+        self.lag = LoopLag()
         self.streaming = Streaming(
             self.published,
             Snapshots(self.published, self.own),
             self.connected,
-            Authenticator(api),
-            Account(settings.namespace, f"{settings.fullname}-operator"),
+            Authenticator(api, self.metrics),
+            Account(settings.namespace, settings.service_account or f"{settings.fullname}-operator"),
+            self.metrics,
         )
-        self._novelty = Novelty()
-        self._relisted: asyncio.TimerHandle | None = None
         self._api = api
+
+    @property
+    def judges(self) -> tuple[Judge, ...]:
+        """Who says whether this process is alive."""
+        return (
+            Judge("loop", "{age_s} s late", self.lag.now_s, health.LOOP_LIMIT_S),
+            Judge("watch", "nothing asked for {age_s} s", self.watch_idle_s, health.WATCH_LIMIT_S),
+            Judge("queue", "no work ended for {age_s} s, and some is due", self.queue.stuck_s, health.QUEUE_LIMIT_S),
+            Judge("lease", "not tried for in {age_s} s", self.leadership.pulse.idle_s, health.LEASE_LIMIT_S),
+        )
+
+    def watch_idle_s(self) -> float:
+        """Return the seconds since a watch that runs has asked the API server anything; of several, the most."""
+        return max((watcher.pulse.idle_s() for watcher in self.watchers if watcher.is_watching), default=0.0)
+
+    def watch_age_s(self) -> float:
+        """Return the seconds since our watch, or Dapr's while it runs, was answered or told of a change."""
+        ours, *others = self.watchers
+        return max(ours.pulse.age_s(), *(other.pulse.age_s() for other in others if other.is_watching), 0.0)
 
     @property
     def is_ready(self) -> bool:
@@ -78,9 +103,13 @@ class Operator:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then end: the Lease is given back, streams are closed, writes are finished."""
+        self.metrics.registry.register(Live(gauges(self)))
         public = self._server(create_public_app(self), self.settings.metrics_port)
         async with asyncio.TaskGroup() as tasks:
-            background = [tasks.create_task(work) for work in (self.queue.run(), self.own.follow(), self._watch())]
+            background = [
+                tasks.create_task(work)
+                for work in (self.lag.tick(), self.queue.run(), self.own.follow(), self._watch())
+            ]
             leading = tasks.create_task(self.leadership.run(self.lead))
             tasks.create_task(public.serve())
             stream = tasks.create_task(self._serve_stream(stop))
@@ -103,37 +132,14 @@ class Operator:
             tasks.create_task(self.peers.follow())
 
     async def _watch(self) -> None:
-        """Learn what is there, then follow it: by kopf's watch, by Secrets in turn, by a list from time to time."""
+        """Learn what is there, then follow it: by kopf's watches, by Secrets in turn, by a list from time to time."""
         await self.resync.first(self.published)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow())
+            for watcher in self.watchers:
+                tasks.create_task(Following(self._api, watcher, self.resync.again, self.metrics).run())
             tasks.create_task(forever(self.secret_rounds.once, 0.1, "secrets not read"))
             await asyncio.sleep(rounds.RESYNC_S)
-            tasks.create_task(forever(self._resync, rounds.RESYNC_S, "components not listed"))
-
-    async def _follow(self) -> None:
-        """Watch, and begin anew where the watch ends: not the whole process, which sidecars hang on."""
-        while True:
-            await self.watcher.run()
-            logger.warning("watch ended, and begins anew")
-            await asyncio.sleep(WATCH_PAUSE_S)
-            await self.resync.patiently()
-
-    async def _resync(self) -> None:
-        await self.resync.once()
-
-    def _on_change(self, key: Key, change: Change) -> None:
-        """Enqueue a component that kopf saw change; a watch that began anew may have missed others."""
-        if self._novelty.is_new(key, change):
-            self.queue.add(key)
-        if not change[0] and self._relisted is None:
-            self._relisted = asyncio.get_running_loop().call_later(DEBOUNCE_S, self._enqueue_known)
-
-    def _enqueue_known(self) -> None:
-        """Enqueue all that is known, once for the many events of one list."""
-        self._relisted = None
-        for known in self.reconciler.outcomes:
-            self.queue.add(known)
+            tasks.create_task(forever(self.resync.again, rounds.RESYNC_S, "components not listed"))
 
     async def _serve_stream(self, stop: asyncio.Event) -> None:
         """Open the listener once there is a certificate to show, and close it when it is time."""
@@ -176,52 +182,6 @@ async def either(*works: Coroutine[Any, Any, object] | asyncio.Future[object]) -
     finally:
         for task in tasks:
             task.cancel()
-
-
-def create_public_app(operator: Operator) -> FastAPI:
-    """Return health and metrics, on plain HTTP: for the kubelet and for Prometheus."""
-    app = FastAPI(openapi_url=None)
-    metrics = registry(gauges(operator))
-
-    @app.get("/healthz")
-    async def healthz() -> Response:
-        return PlainTextResponse("ok\n")
-
-    @app.get("/readyz")
-    async def readyz() -> Response:
-        return PlainTextResponse("ok\n") if operator.is_ready else PlainTextResponse("not ready\n", 503)
-
-    @app.get("/metrics")
-    async def show() -> Response:
-        return Response(await asyncio.to_thread(generate_latest, metrics), media_type=CONTENT_TYPE_LATEST)
-
-    return app
-
-
-def gauges(operator: Operator) -> Iterator[Gauge]:
-    """Return the operator's metrics."""
-    outcomes = operator.reconciler.outcomes
-
-    def components() -> dict[tuple[str, ...], float]:
-        counted: dict[tuple[str, ...], float] = {("ready",): 0.0, ("failed",): 0.0}
-        for outcome in list(outcomes.values()):
-            counted[("failed" if outcome.judged.fault else "ready",)] += 1
-        return counted
-
-    def alone(name: str, meaning: str, read: Any) -> Gauge:
-        return Gauge(name, meaning, lambda: {ALONE: float(read())})
-
-    yield Gauge("parley_operator_components", "Components by state: ready, failed.", components, ("state",))
-    yield alone("parley_operator_leader", "1 while this replica holds the Lease.", lambda: operator.leadership.is_held)
-    yield alone("parley_operator_synced", "1 once all components are known.", lambda: operator.published.synced)
-    yield alone("parley_operator_watching", "1 while changes are watched.", lambda: operator.watcher.is_watching)
-    yield alone("parley_operator_queue_depth", "Components that wait to be reconciled.", lambda: operator.queue.depth)
-    yield alone("parley_operator_sidecars", "Sidecars connected to this replica.", lambda: len(operator.connected))
-    yield alone(
-        "parley_operator_certificate_expiry_timestamp_seconds",
-        "When the served certificate ends, as a Unix time.",
-        lambda: operator.own.expires_at,
-    )
 
 
 async def operate(settings: Settings) -> None:

@@ -1,6 +1,8 @@
 """Peers: the leader asks every replica how many sidecars it serves, and adds it up. A silent one drops out soon."""
 
 import asyncio
+import itertools
+import json
 import logging
 import ssl
 import time
@@ -12,7 +14,7 @@ from typing import Any, Final
 import aiohttp
 from pydantic import ValidationError
 
-from parley_crds.names import SIDECARS_PATH
+from parley_crds.names import PODS_PATH, SIDECARS_PATH
 from parley_operator import kube
 from parley_operator.connected import Counts, Totals, summed
 from parley_operator.edges import succeeded
@@ -71,10 +73,8 @@ class Peers:
         if not self._own.trust_anchors:
             return
         addresses = self._settings.peers or await self._addresses()
-        trusted = ssl.create_default_context(cadata=self._own.trust_anchors)
-        timeout = aiohttp.ClientTimeout(total=ANSWER_LIMIT_S)
-        async with aiohttp.ClientSession(timeout=timeout, headers=self._credentials()) as session:
-            await asyncio.gather(*(self._ask(session, address, trusted) for address in addresses))
+        async with self._session() as session:
+            await asyncio.gather(*(self._count(session, address) for address in addresses))
         self._heard = {address: heard for address, heard in self._heard.items() if address in addresses}
         self._silent.intersection_update(addresses)
 
@@ -84,18 +84,47 @@ class Peers:
         slices = await self._api.list_all(kube.endpoint_slices(self._settings.namespace), {"labelSelector": selector})
         return tuple(addresses(slices))
 
-    async def _ask(self, session: aiohttp.ClientSession, address: str, trusted: ssl.SSLContext) -> None:
-        name = f"{self._settings.fullname}-operator.{self._settings.namespace}.svc"
-        url = f"https://{address}{SIDECARS_PATH}"
+    async def pods(self) -> frozenset[str] | None:
+        """Return the uids of all pods whose sidecars are connected somewhere; None while not every replica says.
+
+        Raises as `once` does.
+        """
+        if not self._own.trust_anchors:
+            return None
+        addresses = self._settings.peers or await self._addresses()
+        async with self._session() as session:
+            told = await asyncio.gather(*(self._ask(session, address, PODS_PATH) for address in addresses))
+        pods = [json.loads(body) for body in told if body is not None]
+        return frozenset(itertools.chain(*pods)) if len(pods) == len(told) else None
+
+    def _session(self) -> aiohttp.ClientSession:
+        """Return a session that trusts what sidecars trust."""
+        connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cadata=self._own.trust_anchors))
+        timeout = aiohttp.ClientTimeout(total=ANSWER_LIMIT_S)
+        return aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self._credentials())
+
+    async def _count(self, session: aiohttp.ClientSession, address: str) -> None:
+        body = await self._ask(session, address, SIDECARS_PATH)
+        if body is None:
+            return
         try:
-            async with session.get(url, ssl=trusted, server_hostname=name, allow_redirects=False) as reply:
-                reply.raise_for_status()
-                counts = Counts.model_validate_json(await reply.read())
-        except (aiohttp.ClientError, OSError, TimeoutError, ValidationError) as error:
+            counts = Counts.model_validate_json(body)
+        except ValidationError as error:
             self._say_silent(address, error)
             return
         self._heard[address] = _Heard(counts, self._clock())
         self._silent.discard(address)
+
+    async def _ask(self, session: aiohttp.ClientSession, address: str, path: str) -> bytes | None:
+        """Return a replica's answer; None if there is none."""
+        name = f"{self._settings.fullname}-operator.{self._settings.namespace}.svc"
+        try:
+            async with session.get(f"https://{address}{path}", server_hostname=name, allow_redirects=False) as reply:
+                reply.raise_for_status()
+                return await reply.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self._say_silent(address, error)
+            return None
 
     def _say_silent(self, address: str, error: Exception) -> None:
         """Log it once until the replica answers again: replicas come and go, but one that never answers is a fault."""

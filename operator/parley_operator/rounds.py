@@ -6,12 +6,13 @@ by name does not exist.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from parley_operator import kube
 from parley_operator.errors import Forbidden, NotFound, OperatorError
 from parley_operator.kube import Kube
+from parley_operator.metrics import Metrics
 from parley_operator.published import Published
 from parley_operator.reconcile import Outcome
 from parley_operator.workqueue import Key, WorkQueue
@@ -30,20 +31,25 @@ logger = logging.getLogger(__name__)
 class Resync:
     """Lists all components and enqueues them, and those that are known but not listed any more."""
 
-    def __init__(self, api: Kube, queue: WorkQueue, outcomes: Mapping[Key, Outcome], namespaces: Iterable[str]) -> None:
-        self._api = api
+    def __init__(
+        self,
+        queue: WorkQueue,
+        outcomes: Mapping[Key, Outcome],
+        lists: Sequence[Callable[[], Awaitable[set[Key]]]],
+    ) -> None:
+        """Feed `queue` from `lists`, one for each kind of component."""
         self._queue = queue
         self._outcomes = outcomes
-        self._paths = [kube.components(namespace) for namespace in namespaces] or [kube.components()]
+        self._lists = lists
 
     async def first(self, published: Published) -> None:
         """List until it succeeds, wait until everything listed was gathered, and say that all is there."""
-        keys = await self.patiently()
+        keys = await self._patiently()
         await self._queue.settled(keys)
         published.mark_synced()
         logger.info("first list done", extra={"components": len(keys)})
 
-    async def patiently(self) -> set[Key]:
+    async def _patiently(self) -> set[Key]:
         """Do it once, as soon as it succeeds: the API server, or the CRD, may not be there yet."""
         said = ""
         while True:
@@ -55,11 +61,14 @@ class Resync:
                     logger.warning("components not listed yet", extra={"reason": said})
                 await asyncio.sleep(FIRST_TRY_S)
 
+    async def again(self) -> None:
+        """Do it once more; raises `errors.OperatorError`."""
+        await self.once()
+
     async def once(self) -> set[Key]:
         """List, enqueue, and return the keys."""
-        pages = [await self._api.list_all(path) for path in self._paths]
-        found = {(item["metadata"]["namespace"], item["metadata"]["name"]) for items in pages for item in items}
-        keys = found | self._outcomes.keys()
+        found = [await keys() for keys in self._lists]
+        keys = self._outcomes.keys() | set().union(*found)
         for key in keys:
             self._queue.add(key)
         return keys
@@ -74,9 +83,15 @@ class SecretRounds:
     """Reads every needed Secret in turn and enqueues the components that need one that changed."""
 
     def __init__(
-        self, api: Kube, queue: WorkQueue, outcomes: Mapping[Key, Outcome], round_s: Callable[[int], float] = round_s
+        self,
+        api: Kube,
+        queue: WorkQueue,
+        outcomes: Mapping[Key, Outcome],
+        metrics: Metrics,
+        round_s: Callable[[int], float] = round_s,
     ) -> None:
         """Feed `queue`; a round over so many Secrets takes `round_s` seconds."""
+        self._metrics = metrics
         self._api = api
         self._queue = queue
         self._outcomes = outcomes
@@ -96,6 +111,7 @@ class SecretRounds:
         try:
             version = await self._version(namespace, secret)
         except OperatorError as error:
+            self._metrics.secret_errors.inc()
             logger.debug("secret not read", extra={"reason": str(error)})
             return
         for key in keys:
@@ -106,7 +122,10 @@ class SecretRounds:
     async def _version(self, namespace: str, secret: str) -> str | None:
         try:
             document = await self._api.get(kube.secret(namespace, secret))
-        except (NotFound, Forbidden):
+        except NotFound:
+            return None
+        except Forbidden:
+            self._metrics.secret_errors.inc()
             return None
         version: str = document["metadata"]["resourceVersion"]
         return version

@@ -5,18 +5,17 @@ Every replica computes the same one, because it follows from the chart's setting
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from parley_crds.component import digest
 from parley_crds.loading import SecretData
 from parley_crds.stream import StoreSection
+from parley_operator.derived import KEY_BYTES, derived
+from parley_operator.redis_acl import PASSWORD_KEY, password_of, user
 
-KEY_BYTES: Final = 32
 CONTEXT_KEYS: Final = ("key", "former-key")
 """What the Secret calls the key for new rooms, and the one before."""
 
@@ -29,9 +28,19 @@ class StoreSource:
     """The store's address without credentials; empty: there is none."""
     needs_secret: bool
     credentials: SecretData | None
-    """`password`, and optionally `username`, `ca.crt`, and for Sentinels `sentinel-username`, `sentinel-password`."""
+    """`password`, and optionally `username`, `ca.crt`, and for Sentinels `sentinel-username`, `sentinel-password`.
+
+    Of the chart's own Redis, `operator-password`.
+    """
     context: SecretData | None
     """`key`: 32 bytes in base64; and during a rotation the one before, `former-key`."""
+    own_redis: bool = False
+    """Whether it is the chart's own Redis, where each namespace has a user of its own."""
+
+    @property
+    def operator_password(self) -> str:
+        """The operator's password in the chart's own Redis; empty: there is none yet, or it is somebody else's."""
+        return self._credentials.get(PASSWORD_KEY, "") if self.own_redis and self.url else ""
 
     @property
     def has_unusable_key(self) -> bool:
@@ -42,12 +51,20 @@ class StoreSource:
     def section(self, namespace: str) -> StoreSection:
         """Return the section for one namespace."""
         key, former_key = (_context_key(self.context, name, namespace) for name in CONTEXT_KEYS)
-        url, ca = self._address()
+        url, ca = self._own_address(namespace) if self.own_redis else self._address()
         version = self._version(namespace)
         return StoreSection(url=url, ca=ca, context_key=key, former_context_key=former_key, version=version)
 
+    @property
+    def _credentials(self) -> Mapping[str, str]:
+        return self.credentials.data if self.credentials else {}
+
+    def _own_address(self, namespace: str) -> tuple[str, str]:
+        root = self.operator_password
+        return (with_credentials(self.url, user(namespace), password_of(namespace, root)), "") if root else ("", "")
+
     def _address(self) -> tuple[str, str]:
-        data = self.credentials.data if self.credentials else {}
+        data = self._credentials
         if not self.url or (self.needs_secret and not data.get("password")):
             return "", ""
         url = with_credentials(self.url, data.get("username", ""), data.get("password", ""))
@@ -82,8 +99,7 @@ def _context_key(secret: SecretData | None, name: str, namespace: str) -> str:
     key = _one_key(secret, name)
     if not key:
         return ""
-    derive = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"parley context {namespace}".encode())
-    return base64.b64encode(derive.derive(key)).decode()
+    return base64.b64encode(derived(key, f"context {namespace}")).decode()
 
 
 def _one_key(secret: SecretData | None, name: str) -> bytes:

@@ -7,7 +7,7 @@ is an ordinary HTTP status with a sentence.
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -19,11 +19,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from parley_crds import names
 from parley_crds.component import Component
-from parley_crds.stream import MAX_MESSAGE_BYTES, Acknowledgement, Snapshot, snapshot
-from parley_operator.authentication import Account, Authenticator, Identity, NotAdmitted, Unauthenticated
+from parley_crds.stream import MAX_MESSAGE_BYTES, Acknowledgement, Snapshot, StoreSection, snapshot
+from parley_operator.authentication import Account, Authenticator, Identity, NotAdmitted, TooBusy, Unauthenticated
 from parley_operator.connected import Connected, Sidecar
 from parley_operator.edges import succeeded
 from parley_operator.errors import OperatorError
+from parley_operator.metrics import Metrics
 from parley_operator.own_secrets import OwnSecrets
 from parley_operator.published import Published
 from parley_operator.store_section import StoreSource
@@ -34,23 +35,41 @@ SEND_LIMIT_S: Final = 10.0
 """A sidecar that still has not taken one snapshot, so long after the next was due, is cut off; it comes back."""
 LIFETIME_S: Final = (1800.0, 3600.0)
 """A stream is closed after a time between these, so that sidecars spread over new replicas."""
+RECHECK_S: Final = (240.0, 360.0)
+"""After a time between these, again and again, a stream's pod is looked at; the token counts at the connect only."""
+RETRY_AFTER_S: Final = (1, 5)
+"""What who is refused with 503 is asked to wait, at random between these, so that a storm comes back in pieces."""
 MAX_ANSWER_BYTES: Final = 256 * 1024
 """The largest message that a sidecar may send."""
 GOING_AWAY: Final = 1001
 """The close code of a stream that has lasted long enough. Source: RFC 6455 7.4.1."""
+POLICY: Final = 1008
+"""The close code of a stream whose pod is not there any more. Source: RFC 6455 7.4.1."""
 UNAVAILABLE: Final = 503
 Proof = TypeVar("Proof")
 Group = tuple[str, str, str]
 """Namespace, application id and service account: who has the same is sent the same."""
+End = tuple[int, str]
+"""A close code and a reason."""
+LASTED: Final[End] = (GOING_AWAY, "come back, perhaps to another replica")
+POD_IS_GONE: Final[End] = (POLICY, "the pod is gone, or is another one now")
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why somebody is not let in, safe to send and to log, and the HTTP status for it."""
+
+    sentence: str
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
     """A snapshot, and what it was made of. Never log it: it holds keys."""
 
-    parts: tuple[tuple[Component, ...], StoreSource, str] = field(repr=False)
+    parts: tuple[tuple[Component, ...], tuple[str, ...], StoreSource, str] = field(repr=False)
     snapshot: Snapshot = field(repr=False)
     wire: str = field(repr=False)
 
@@ -77,19 +96,48 @@ class Snapshots:
 
     def _make(self, identity: Identity, earlier: Made | None) -> Made:
         components = self._published.components(identity.namespace)
-        usable = (each for each in components if each.may_be_used_by(identity.app_id, identity.service_account))
-        parts = (tuple(usable), self._own.store, self._own.trust_anchors)
+        who = (identity.app_id, identity.service_account)
+        usable = tuple(each for each in components if each.may_be_used_by(*who))
+        held = tuple(each.name for each in self._published.held(identity.namespace) if each.may_be_used_by(*who))
+        parts = (usable, held, self._own.store, self._own.trust_anchors)
         if earlier and earlier.parts == parts:
             return earlier
-        made = snapshot(parts[0], self._own.store.section(identity.namespace), self._own.trust_anchors)
+        # Who may use nothing needs no store; and where there is no component, the chart's Redis has no user.
+        store = self._own.store.section(identity.namespace) if usable or held else StoreSection()
+        made = snapshot(usable, store, self._own.trust_anchors, held)
         wire = made.model_dump_json()
         _warn_of_size(identity, len(wire.encode()))
         return Made(parts, made, wire)
 
 
+def between(bounds: tuple[float, float]) -> float:
+    """Return a number between these, by chance."""
+    return random.uniform(*bounds)  # noqa: S311 - spreads load, hides nothing
+
+
 def lifetime_s() -> float:
     """Return how long a stream may last, in seconds."""
-    return random.uniform(*LIFETIME_S)  # noqa: S311 - spreads load, hides nothing
+    return between(LIFETIME_S)
+
+
+def recheck_s() -> float:
+    """Return how long to believe that a stream's pod is still there, in seconds."""
+    return between(RECHECK_S)
+
+
+def retry_after_s() -> int:
+    """Return how long to ask who is refused for now to wait, in whole seconds, as Retry-After wants them."""
+    return round(between(RETRY_AFTER_S))
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When things end or happen again, in seconds."""
+
+    lifetime_s: Callable[[], float] = lifetime_s
+    recheck_s: Callable[[], float] = recheck_s
+    retry_after_s: Callable[[], int] = retry_after_s
+    send_limit_s: float = SEND_LIMIT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +150,54 @@ class Streaming:
     authenticator: Authenticator
     operator: Account
     """The operator's own service account: its peers have it too."""
-    lifetime_s: Callable[[], float] = lifetime_s
-    send_limit_s: float = SEND_LIMIT_S
+    metrics: Metrics
+    times: Times = Times()
 
     async def serve(self, websocket: WebSocket, identity: Identity) -> None:
-        """Send and listen until either side ends it, or it has lasted long enough."""
+        """Send and listen until either side ends it, it has lasted long enough, or its pod is gone."""
         sidecar = self.connected.add(identity)
-        works = (self._send(websocket, sidecar), _listen(websocket, sidecar))
+        works = (self._send(websocket, sidecar), self._listen(websocket, sidecar))
         ways = [asyncio.create_task(succeeded(work, "stream failed")) for work in works]
         try:
-            ended, _ = await asyncio.wait(ways, timeout=self.lifetime_s(), return_when=asyncio.FIRST_COMPLETED)
+            end = await self._ended(ways, identity)
         finally:
             self.connected.remove(sidecar)
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-        if not ended:
-            await _close(websocket)
+        if end:
+            await _close(websocket, end)
+
+    def answer(self, refusal: Refusal) -> Response:
+        """Return what a caller is refused with; its sentence says why to whoever reads their log, or ours."""
+        logger.info("caller refused", extra={"status": refusal.status, "reason": refusal.sentence})
+        later = {"Retry-After": str(self.times.retry_after_s())} if refusal.status == UNAVAILABLE else None
+        return PlainTextResponse(refusal.sentence, refusal.status, later)
+
+    async def deny(self, websocket: WebSocket, refusal: Refusal) -> None:
+        """Refuse a sidecar before the upgrade."""
+        self.metrics.stream_refusals.labels(str(refusal.status)).inc()
+        await websocket.send_denial_response(self.answer(refusal))
+
+    async def _ended(self, ways: Iterable[asyncio.Task[bool]], identity: Identity) -> End | None:
+        """Wait until one of the ways ends by itself, or return how to end them; look at the pod from time to time."""
+        clock = asyncio.get_running_loop().time
+        end_s = clock() + self.times.lifetime_s()
+        while (left_s := end_s - clock()) > 0:
+            pause_s = min(left_s, self.times.recheck_s())
+            ended, _ = await asyncio.wait(ways, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+            if ended:
+                return None
+            if pause_s < left_s and not await self._is_still(identity):
+                return POD_IS_GONE
+        return LASTED
+
+    async def _is_still(self, identity: Identity) -> bool:
+        """Say whether the pod is there; while the API server is away nobody is cut off."""
+        try:
+            return await self.authenticator.is_still(identity)
+        except OperatorError:
+            return True
 
     async def _send(self, websocket: WebSocket, sidecar: Sidecar) -> None:
         try:
@@ -135,41 +214,45 @@ class Streaming:
             made = self.snapshots.of(sidecar.identity)
             if made.snapshot.hash != sent:
                 sidecar.sent(made.snapshot)
-                async with asyncio.timeout(self.send_limit_s):
+                async with asyncio.timeout(self.times.send_limit_s):
                     await websocket.send_text(made.wire)
                 sent = made.snapshot.hash
             await self.published.wait_for_change(version)
             await asyncio.sleep(DEBOUNCE_S)
 
+    async def _listen(self, websocket: WebSocket, sidecar: Sidecar) -> None:
+        """Take the sidecar's answers; one that is none ends the stream."""
+        try:
+            while True:
+                answer = Acknowledgement.model_validate_json(await websocket.receive_text())
+                waited_s = sidecar.acknowledged(answer)
+                if waited_s is not None:
+                    self.metrics.push_s.observe(waited_s)
+        except (ValidationError, KeyError):
+            logger.warning("sidecar sent what is no answer", extra=_who(sidecar.identity))
+        except WebSocketDisconnect:
+            return
 
-async def _listen(websocket: WebSocket, sidecar: Sidecar) -> None:
-    """Take the sidecar's answers; one that is none ends the stream."""
-    try:
-        while True:
-            sidecar.acknowledged(Acknowledgement.model_validate_json(await websocket.receive_text()))
-    except (ValidationError, KeyError):
-        logger.warning("sidecar sent what is no answer", extra=_who(sidecar.identity))
-    except WebSocketDisconnect:
-        return
 
-
-async def _close(websocket: WebSocket) -> None:
-    """Say that it is time to come back; who does not take that is left to the server, which ends dead connections."""
+async def _close(websocket: WebSocket, end: End) -> None:
+    """Say how it ends; who does not take that is left to the server, which ends dead connections."""
     with suppress(TimeoutError, WebSocketDisconnect):
         async with asyncio.timeout(SEND_LIMIT_S):
-            await websocket.close(GOING_AWAY, "come back, perhaps to another replica")
+            await websocket.close(*end)
 
 
-async def admitted(check: Awaitable[Proof]) -> Proof | Response:
-    """Await a check of a caller: return what it proves, or what to answer where it fails."""
+async def admitted(check: Awaitable[Proof]) -> Proof | Refusal:
+    """Await a check of a caller: return what it proves, or how to refuse it."""
     try:
         return await check
     except Unauthenticated as error:
-        return _refusal(str(error), 401)
+        return Refusal(str(error), 401)
     except NotAdmitted as error:
-        return _refusal(str(error), 403)
+        return Refusal(str(error), 403)
+    except TooBusy as error:
+        return Refusal(str(error), UNAVAILABLE)
     except OperatorError:
-        return _refusal("the API server does not answer", 503)
+        return Refusal("the API server does not answer", UNAVAILABLE)
 
 
 def create_app(streaming: Streaming) -> FastAPI:
@@ -180,28 +263,29 @@ def create_app(streaming: Streaming) -> FastAPI:
     async def components(websocket: WebSocket) -> None:
         if not streaming.published.synced:
             # Half a snapshot would delete everyone's components.
-            await websocket.send_denial_response(_refusal("this replica does not know all components yet", 503))
+            await streaming.deny(websocket, Refusal("this replica does not know all components yet", UNAVAILABLE))
             return
         identity = await admitted(streaming.authenticator.sidecar(websocket.headers.get("authorization")))
-        if isinstance(identity, Response):
-            await websocket.send_denial_response(identity)
+        if isinstance(identity, Refusal):
+            await streaming.deny(websocket, identity)
             return
         await websocket.accept()
         await streaming.serve(websocket, identity)
 
-    @app.get(names.SIDECARS_PATH)
-    async def sidecars(request: Request) -> Response:
+    async def for_peers(request: Request, told: Callable[[], object]) -> Response:
         check = streaming.authenticator.peer(request.headers.get("authorization"), streaming.operator)
         refusal = await admitted(check)
-        return refusal or JSONResponse(streaming.connected.counts().model_dump())
+        return streaming.answer(refusal) if refusal else JSONResponse(told())
+
+    @app.get(names.SIDECARS_PATH)
+    async def sidecars(request: Request) -> Response:
+        return await for_peers(request, lambda: streaming.connected.counts().model_dump())
+
+    @app.get(names.PODS_PATH)
+    async def pods(request: Request) -> Response:
+        return await for_peers(request, lambda: sorted(streaming.connected.pods()))
 
     return app
-
-
-def _refusal(sentence: str, status: int) -> Response:
-    """Return a refusal; its sentence says why to whoever reads the sidecar's or the operator's log."""
-    logger.info("caller refused", extra={"status": status, "reason": sentence})
-    return PlainTextResponse(sentence, status, {"Retry-After": "1"} if status == UNAVAILABLE else None)
 
 
 def _warn_of_size(identity: Identity, size_bytes: int) -> None:

@@ -5,7 +5,9 @@ that is added while it is worked on is worked on once more afterwards. Handlers 
 """
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
@@ -29,13 +31,17 @@ class WorkQueue:
         work: Callable[[Key], Awaitable[None]],
         jitter: Callable[[], float] = random.random,
         workers: int = WORKERS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._work = work
         self._jitter = jitter
         self._due: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
+        self._since: dict[Key, float] = {}
         self._free = workers
+        self._clock = clock
+        self._last_ended = self._clock()
         self._woken = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -44,9 +50,18 @@ class WorkQueue:
         """Keys that wait or are worked on."""
         return len(self._due.keys() | self._running.keys())
 
+    def age_s(self) -> float:
+        """Return how long the key that has waited longest has been due, or worked on, in seconds. From any thread."""
+        oldest = min((*list(self._due.values()), *list(self._since.values())), default=math.inf)
+        return max(0.0, self._clock() - oldest)
+
+    def stuck_s(self) -> float:
+        """Return for how long no work has ended, well or badly, although some was due, in seconds."""
+        return min(self.age_s(), self._clock() - self._last_ended)
+
     def add(self, key: Key, after_s: float = DEBOUNCE_S) -> None:
         """Have a key worked on after `after_s` seconds; one that waits longer already is brought forward."""
-        due = asyncio.get_running_loop().time() + after_s
+        due = self._clock() + after_s
         self._due[key] = min(due, self._due.get(key, due))
         self._woken.set()
 
@@ -73,7 +88,7 @@ class WorkQueue:
 
     def _start_what_is_due(self) -> float | None:
         """Start what may be started; return the seconds until the next key is due, None if none waits."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         startable = sorted((due, key) for key, due in self._due.items() if key not in self._running)
         for due, key in startable:
             if due > now:
@@ -81,7 +96,7 @@ class WorkQueue:
             if not self._free:
                 return None
             self._free -= 1
-            del self._due[key]
+            self._since[key] = self._due.pop(key)
             self._running[key] = asyncio.create_task(self._one(key))
         return None
 
@@ -94,7 +109,8 @@ class WorkQueue:
                 self.add(key, retry_after_s(failures, self._jitter()))
         finally:
             self._free += 1
-            del self._running[key]
+            self._last_ended = self._clock()
+            del self._running[key], self._since[key]
             self._woken.set()
             self._ended.set()
             self._ended = asyncio.Event()

@@ -145,10 +145,11 @@ class Chunks:
 class RefusedError(Exception):
     """The other side answered a WebSocket's opening with this status instead of taking it."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(f"refused with status {status}")
         self.status = status
         self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 class WebSocket:
@@ -228,7 +229,8 @@ class HttpClient:
                 max_msg_size=max_bytes,
             )
         except aiohttp.WSServerHandshakeError as error:
-            raise RefusedError(error.status, error.message) from error
+            asked_s = asked_wait_s(error.headers or {}, time.time())
+            raise RefusedError(error.status, error.message, asked_s) from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise mapped(error, "the operator") from error
         async with connection:

@@ -20,6 +20,7 @@ from parley_sidecar.layers.cache import CacheLayer
 from parley_sidecar.layers.context import ContextLayer, Waits
 from parley_sidecar.layers.deadline import DeadlineLayer
 from parley_sidecar.layers.fallback import FallbackLayer, Find
+from parley_sidecar.layers.health import Health, HealthLayer
 from parley_sidecar.layers.limit import LimitLayer
 from parley_sidecar.layers.observe import ObserveLayer
 from parley_sidecar.layers.retry import Pace, RetryLayer, RetryPolicy
@@ -59,6 +60,8 @@ class Pipeline:
     """Its chat rooms, of this application."""
     purge: Callable[[], Awaitable[None]]
     """Makes the cache forget all of its answers, wherever they are shared."""
+    health: Health = field(default_factory=Health)
+    """How its provider does."""
 
     @property
     def keeps_rooms(self) -> bool:
@@ -113,11 +116,13 @@ def build(component: Component, surroundings: Surroundings, find: Find = _none_o
     resolved = component.model_copy(update={"settings": settings})
     provider = providers.connect(component.type, settings, surroundings.http)
     rooms = _rooms(resolved, surroundings)
-    core = _folded(_inner_layers(resolved, surroundings), provider)
+    metrics = surroundings.metrics.component(component.name)
+    health = Health(metrics.breaker_state() if component.resilience.breaker_faults else None)
+    core = _folded(_inner_layers(resolved, surroundings, health), provider)
     converse = _folded(_outer_layers(resolved, surroundings, rooms, find), core)
     has_endpoint = "endpoint" in checks.settings_schemas().get(component.type, {}).get("properties", {})
     purge = surroundings.caching.epoch(component).purge
-    return Pipeline(component, converse, has_endpoint, core, rooms, purge)
+    return Pipeline(component, converse, has_endpoint, core, rooms, purge, health)
 
 
 def _rooms(component: Component, surroundings: Surroundings) -> ComponentRooms:
@@ -145,9 +150,10 @@ def _outer_layers(
         yield lambda inner: FallbackLayer(inner, resilience.fallback, find, metrics.count_fallback)
 
 
-def _inner_layers(component: Component, surroundings: Surroundings) -> Iterator[Layer]:
+def _inner_layers(component: Component, surroundings: Surroundings, health: Health) -> Iterator[Layer]:
     """THE ORDER, continued: what stands around the provider, whichever component's request it is."""
     metrics, resilience = surroundings.metrics.component(component.name), component.resilience
+    yield lambda inner: HealthLayer(inner, health)
     if resilience.retries:
         retrying = RetryPolicy(resilience.retries, durations.seconds(resilience.retry_max_wait))
         yield lambda inner: RetryLayer(inner, retrying, metrics.count_retry, Pace())

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from parley_crds.component import Component
+from parley_crds.stream import ProviderHealth
 from parley_sidecar import pipeline
 from parley_sidecar.edges import contained
 from parley_sidecar.errors import ComponentNotFound, NoComponentsYet, ParleyError
 from parley_sidecar.model import Converse
 from parley_sidecar.pipeline import Pipeline, Surroundings
 
+FINE = ProviderHealth()
 WAIT_S = 1.0
 """What a caller is asked to wait before the first components are there."""
 
@@ -53,6 +55,11 @@ class Registry:
     def components(self) -> tuple[Component, ...]:
         """Return what is loaded, by name; a component that failed to build appears as its last good version."""
         return tuple(self._pipelines[name].component for name in self.names())
+
+    def ailing(self) -> Mapping[str, ProviderHealth]:
+        """Return how those providers do with which something is wrong now, by component."""
+        told = ((name, found.health.told()) for name, found in self._pipelines.items())
+        return {name: health for name, health in told if health != FINE}
 
     async def replace(self, components: Iterable[Component]) -> Mapping[str, str]:
         """Make `components` the ones to answer with, and return the names that could not be built, with safe reasons.

@@ -1,9 +1,12 @@
 """Manifests: our kind and Dapr's meet as one; a fault names the field and never the value."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from parley_crds import manifests
-from parley_crds.checks import Problem
+from parley_crds.checks import Problem, check
+from parley_crds.dapr import TYPED_FIELDS
 from parley_crds.resource import ConversationComponent
 
 OURS = """
@@ -157,3 +160,32 @@ def test_several_documents_are_numbered_and_other_kinds_left_out() -> None:
 def test_what_is_no_object_is_told(text: str) -> None:
     """Neither a list nor a word is silently nothing."""
     assert "not a Kubernetes object" in message(text)
+
+
+JSON = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(max_size=12),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=12), inner, max_size=3),
+    max_leaves=8,
+)
+FLAT = some.fixed_dictionaries({"name": some.sampled_from(sorted(TYPED_FIELDS)) | some.text(max_size=8), "value": JSON})
+FIELDS = ("type", "cache", "privacy", "context", "resilience", "overrides", "serviceAccounts", "initTimeout")
+SPECS = some.fixed_dictionaries({"metadata": some.lists(FLAT, max_size=3) | JSON}, optional=dict.fromkeys(FIELDS, JSON))
+
+
+@settings(max_examples=300, deadline=None)
+@given(SPECS | JSON, JSON)
+def test_whatever_stands_in_an_object_is_judged(spec: object, scopes: object) -> None:
+    """Never a fault of ours: an operator that could not judge one component would wait for it, and serve nobody."""
+    parsed = manifests.parse({"metadata": {"name": "any", "namespace": "shop"}, "spec": spec, "scopes": scopes})
+
+    if isinstance(parsed, ConversationComponent):
+        assert all(problem.reason for problem in check(parsed))
+    else:
+        assert "Malformed" == parsed.reason
+
+
+def test_a_flat_name_for_what_is_no_section_is_told() -> None:
+    """The section is at fault, not we."""
+    spec = {"type": "conversation.echo", "cache": "yes", "metadata": [{"name": "cacheTTL", "value": "10m"}]}
+
+    assert Problem("Malformed", "cache is not a section") == manifests.parse({"metadata": {"name": "a"}, "spec": spec})

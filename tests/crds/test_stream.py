@@ -1,11 +1,13 @@
 """The stream's wire form."""
 
+from collections.abc import Mapping
+
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from parley_crds.component import Component
 from parley_crds.resource import Resilience
-from parley_crds.stream import Acknowledgement, Snapshot, StoreSection, snapshot
+from parley_crds.stream import MAX_PROVIDERS, Acknowledgement, ProviderHealth, Snapshot, StoreSection, snapshot
 
 ECHO = Component(name="echo", namespace="shop", type="conversation.echo", version="1")
 GPT = Component(name="gpt", namespace="shop", type="conversation.openai", version="2", settings={"key": "sk-secret"})
@@ -62,5 +64,51 @@ def test_what_is_known_must_be_right(section: str) -> None:
 
 
 def test_unknown_fields_are_ignored() -> None:
-    """Operator and sidecar may be of different versions."""
+    """Operator and sidecar may be of different versions: of one that knows less, and of one that knows more."""
     assert Acknowledgement(ack="1") == Acknowledgement.model_validate_json('{"ack": "1", "new": {"a": 1}}')
+    newer = '{"ack": "1", "providers": {"gpt": {"breaker": "ajar", "last_error": "bored", "mood": 1}}}'
+    assert {"gpt": ProviderHealth(breaker="ajar", last_error="bored")} == Acknowledgement.model_validate_json(
+        newer
+    ).providers
+
+
+class FirstAcknowledgement(BaseModel):
+    """The answer as the first operator knew it, before it told of providers."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    ack: str
+    failed: Mapping[str, str] = {}
+    health: str = "ok"
+
+
+def test_an_operator_that_knows_less_reads_a_newer_answer() -> None:
+    """It does without what it does not know, and the stream goes on."""
+    ailing = {"gpt": ProviderHealth(breaker="open", last_error="timeout")}
+    told = Acknowledgement(ack="1", failed={"echo": "why"}, providers=ailing).model_dump_json()
+
+    assert FirstAcknowledgement(ack="1", failed={"echo": "why"}) == FirstAcknowledgement.model_validate_json(told)
+
+
+def test_a_snapshot_of_an_operator_that_holds_nothing_is_read() -> None:
+    """An older operator does not say it; what is held alters the hash, so that every sidecar hears of it."""
+    whole = snapshot([ECHO], STORE, "PEM")
+    older = {name: value for name, value in whole.model_dump(mode="json").items() if name != "held"}
+
+    assert whole == Snapshot.model_validate(older)
+    held = [snapshot([ECHO], STORE, "PEM", names) for names in (["a", "b"], ["b", "a"], ["a"])]
+    assert held[0] == held[1]
+    assert 3 == len({whole.hash, held[0].hash, held[2].hash})
+
+
+def test_an_answer_is_bounded() -> None:
+    """A sidecar cannot fill the operator's memory with words."""
+    many: Mapping[str, object] = {str(number): ProviderHealth(breaker="open") for number in range(MAX_PROVIDERS + 1)}
+    long: tuple[Mapping[str, object], ...] = (
+        {"x" * 254: {}},
+        {"a": {"breaker": "x" * 33}},
+        {"a": {"last_error": "x" * 33}},
+    )
+    for providers in (many, *long):
+        with pytest.raises(ValidationError, match="providers"):
+            Acknowledgement.model_validate({"ack": "1", "providers": providers})

@@ -1,5 +1,6 @@
 """The chart's objects, once for all tests of the operator; each test uses component and pod names of its own."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -7,9 +8,9 @@ import pytest
 
 from e2e.cluster import Cluster
 from parley_operator.kube import Kube
-from tests.conftest import until
+from tests.conftest import free_port, until
 from tests.operator import small_api
-from tests.operator.serving import SECRETS, empty, webhook
+from tests.operator.serving import SECRETS, Serving, empty, serving, webhook
 from tests.operator.world import CHART, Plant, Replica
 
 NAMESPACE = "operator-tests"
@@ -66,6 +67,25 @@ def bare(control_plane: Cluster, request: pytest.FixtureRequest, tmp_path_factor
 async def real_api(control_plane: Cluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kube]:
     """Our client, connected to the real API server as its administrator."""
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    connected = await Kube.connect()
+    yield connected
+    await connected.aclose()
+
+
+@pytest.fixture
+async def served(bare: Plant, real_api: Kube) -> AsyncIterator[Serving]:
+    """A replica that serves the stream."""
+    async with serving(real_api, bare) as running:
+        yield running
+
+
+@pytest.fixture
+async def away(bare: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Kube]:
+    """Our client, with nobody at the other end."""
+    config = json.loads(bare.cluster.kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     connected = await Kube.connect()
     yield connected
     await connected.aclose()

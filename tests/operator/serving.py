@@ -16,16 +16,18 @@ import aiohttp
 
 from parley_crds import names
 from parley_crds.component import Component
+from parley_crds.stream import PING_INTERVAL_S
 from parley_operator.keeper import Keeper
 from parley_operator.kube import Kube
-from parley_operator.operate import Operator
+from parley_operator.operate import FINISH_S, Operator
 from parley_operator.settings import Settings
-from parley_operator.stream import Streaming, create_app
+from parley_operator.stream import Streaming, Times, create_app
 from tests.conftest import PATIENCE_S, free_port
 from tests.operator.world import Plant
 
 FULLNAME = "bare"
 SECRETS = tuple(f"{FULLNAME}-{suffix}" for suffix in ("ca", "tls", "store", "context-key"))
+QUICK = Times(recheck_s=lambda: 0.2, retry_after_s=lambda: 1)
 
 
 class Clock:
@@ -70,6 +72,8 @@ def settings(plant: Plant, **different: Any) -> Settings:
         host="127.0.0.1",
         store_url="redis://bare-redis:6379",
         store_secret=f"{FULLNAME}-store",
+        tls_secret=f"{FULLNAME}-tls",
+        own_redis=True,
         extra_sans=("localhost", "127.0.0.1"),
     )
     return dataclasses.replace(own, **different)
@@ -147,9 +151,15 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    api: Kube, plant: Plant, change: Callable[[Streaming], Streaming] = lambda streaming: streaming, **different: Any
+    api: Kube,
+    plant: Plant,
+    change: Callable[[Streaming], Streaming] = lambda streaming: streaming,
+    *,
+    ping_s: float = PING_INTERVAL_S,
+    finish_s: int = FINISH_S,
+    **different: Any,
 ) -> AsyncIterator[Serving]:
-    """Serve the stream with the bare namespace's Secrets; `change` what the routes share, and the settings."""
+    """Serve the stream with the bare namespace's Secrets; `change` what the routes share, times, and the settings."""
     own_settings = settings(plant, **different)
     await Keeper(api, own_settings, limit_s).once()
     operator = Operator(api, own_settings)
@@ -157,6 +167,8 @@ async def serving(
     operator.published.mark_synced()
     port = free_port()
     server = operator._server(create_app(change(operator.streaming)), port, operator.own)
+    server.config.timeout_graceful_shutdown = finish_s
+    server.config.ws_ping_interval, server.config.ws_ping_timeout = ping_s, 2 * ping_s
     running = asyncio.create_task(server.serve())
     await eventually("the stream is served", lambda: server.started)
     try:
@@ -171,3 +183,19 @@ async def received(stream: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
     """Return the next snapshot."""
     snapshot: dict[str, Any] = json.loads(await stream.receive_str())
     return snapshot
+
+
+def pod_token(plant: Plant, pod: str, app_id: str = "shop", account: str = "default") -> str:
+    """Run a pretended pod, and return its sidecar's token."""
+    plant.pod(pod, app_id, account)
+    return plant.token(account, names.STREAM_AUDIENCE, pod)
+
+
+def quick(streaming: Streaming) -> Streaming:
+    """Look at pods all the time, and have who is refused come back soon."""
+    return dataclasses.replace(streaming, times=QUICK)
+
+
+def names_in(snapshot: dict[str, Any]) -> list[str]:
+    """Return the components of a snapshot."""
+    return [component["name"] for component in snapshot["components"]]

@@ -18,10 +18,11 @@ from parley_crds import names
 from parley_operator import kube
 
 Object = dict[str, Any]
-GROUPS = {names.GROUP: names.VERSION, "apiextensions.k8s.io": "v1"}
+GROUPS = {names.GROUP: names.VERSION, "dapr.io": "v1alpha1", "apiextensions.k8s.io": "v1"}
 RESOURCES = {
     "/api/v1": {"namespaces": ("Namespace", False), "events": ("Event", True)},
     f"/apis/{names.API_VERSION}": {names.PLURAL: (names.KIND, True)},
+    f"/apis/{names.DAPR_API_VERSION}": {"components": (names.DAPR_KIND, True)},
     "/apis/apiextensions.k8s.io/v1": {"customresourcedefinitions": ("CustomResourceDefinition", False)},
 }
 
@@ -39,8 +40,8 @@ class SmallApi:
     """Answer one path with a status."""
     silent: bool = False
     garbage: bool = False
-    events: "asyncio.Queue[Object]" = field(default_factory=asyncio.Queue)
-    """What a watch sends next."""
+    events: "asyncio.Queue[Object | str]" = field(default_factory=asyncio.Queue)
+    """What a watch of our components sends next: events, or text that is none."""
     _versions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def put(self, path: str, **fields: Any) -> Object:
@@ -55,6 +56,12 @@ class SmallApi:
     def component(self, namespace: str, name: str, **spec: Any) -> Object:
         """Store a component, of the echo provider unless told otherwise."""
         return self.put(kube.component(namespace, name), spec={"type": "conversation.echo", "version": "v1", **spec})
+
+    def dapr_component(self, namespace: str, name: str, type_: str = "conversation.echo", **fields: Any) -> Object:
+        """Store a component of Dapr's."""
+        spec = {"type": type_, "version": "v1", "metadata": fields.pop("settings", [])}
+        kind = {"apiVersion": names.DAPR_API_VERSION, "kind": names.DAPR_KIND}
+        return self.put(kube.dapr_component(namespace, name), spec=spec, **kind, **fields)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer any request."""
@@ -80,19 +87,24 @@ class SmallApi:
             return web.json_response(self.objects[request.path])
         if found := _discovery(request.path):
             return web.json_response(found)
-        if request.path.rsplit("/", 1)[-1] != names.PLURAL:
+        group, plural = request.path.split("/namespaces/")[0].split("/")[2], request.path.rsplit("/", 1)[-1]
+        if plural not in {names.PLURAL, "components"}:
             return _refusal(404)
-        items = [found for path, found in self.objects.items() if f"/{names.PLURAL}/" in path]
+        of_kind = (path for path in self.objects if path.startswith(f"/apis/{group}/") and f"/{plural}/" in path)
+        items = [self.objects[path] for path in of_kind]
         return web.json_response({"metadata": {"resourceVersion": str(next(self._versions))}, "items": items})
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         reply = web.StreamResponse()
         await reply.prepare(request)
-        while not self.status:
+        while not self.status and request.transport and not request.transport.is_closing():
             with contextlib.suppress(TimeoutError):
-                event = await asyncio.wait_for(self.events.get(), 0.05)
-                await reply.write(json.dumps(event).encode() + b"\n")
+                event = await asyncio.wait_for(self._next(request.path), 0.05)
+                await reply.write((event if isinstance(event, str) else json.dumps(event)).encode() + b"\n")
         return reply
+
+    async def _next(self, path: str) -> Object | str:
+        return await (self.events.get() if path.endswith(names.PLURAL) else asyncio.Future())
 
     async def _apply(self, request: web.Request) -> web.StreamResponse:
         path = request.path.removesuffix("/status")

@@ -119,7 +119,7 @@ def pod(**difference: Any) -> dict[str, Any]:
 
 def test_a_pod_is_what_the_injector_stamped_on_it() -> None:
     """The application id is read there and nowhere else."""
-    assert Identity("shop", "web", "web-1", "shop") == identity_of(ACCOUNT, pod())
+    assert Identity("shop", "web", "web-1", "shop", "uid-1") == identity_of(ACCOUNT, pod())
 
 
 @pytest.mark.parametrize(

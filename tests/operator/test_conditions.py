@@ -40,6 +40,14 @@ def test_the_table_holds(judged: Judged, expected: list[str]) -> None:
     assert expected == [f"{finding.status} {finding.reason}" for finding in findings(judged)]
 
 
+def test_what_is_published_is_told_as_far_as_it_is_known() -> None:
+    """An operator that has just started does not say that there is no good version: sidecars may run one."""
+    fresh, lasting = (findings(Judged(refused=REFUSED, last_good=known))[2] for known in (False, True))
+
+    assert "this operator knows no good version of it; a sidecar that runs an earlier one goes on" in fresh.message
+    assert "sidecars get the last version that was good" == lasting.message
+
+
 def test_a_warning_is_in_the_message_of_a_good_component() -> None:
     """It is accepted, and what is odd about it is said."""
     accepted = findings(Judged(warnings=(Problem("UnknownSetting", "does not know modle", blocks=False),)))[0]

@@ -15,8 +15,11 @@ import pytest
 
 from parley_crds import names
 from parley_operator import kube
-from parley_operator.handlers import BACKOFFS_S, Change, Patience, Watcher
+from parley_operator.handlers import BACKOFFS_S, Pace, Patience, Watcher
+from parley_operator.kinds import OURS
+from parley_operator.news import Change
 from parley_operator.workqueue import Key
+from tests.conftest import eventually as until
 from tests.operator.small_api import SmallApi
 
 WATCH = f"GET {kube.components()}"
@@ -44,7 +47,7 @@ def heard() -> Heard:
 @contextlib.asynccontextmanager
 async def watching(heard: Heard, *namespaces: str) -> AsyncIterator[tuple[Watcher, "asyncio.Task[None]"]]:
     """Watch inside the block, which may take a minute."""
-    watcher = Watcher(heard, namespaces, Patience((0.02, 0.05)))
+    watcher = Watcher(OURS, heard, namespaces, Pace(Patience((0.02, 0.05))))
     task = asyncio.create_task(watcher.run())
     async with asyncio.timeout(60):
         yield watcher, task
@@ -131,13 +134,42 @@ async def test_a_watch_that_is_over_says_so(small: SmallApi, heard: Heard) -> No
         await task
 
     assert not watcher.is_watching
-    assert "kopf" not in {thread.name for thread in threading.enumerate()}
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("kopf")]
+
+
+async def test_a_token_that_is_refused_is_not_shown_for_ever(small: SmallApi, heard: Heard) -> None:
+    """With the same one again kopf ends, and whoever runs it makes a pause: the API server is not flooded."""
+    async with watching(heard) as (watcher, task):
+        await until_called(small, WATCH, 2)
+        small.status = 401
+        calls = len(small.calls)
+        await task
+
+    assert not watcher.is_watching
+    assert 10 > len(small.calls) - calls
+
+
+async def test_what_kopf_asks_and_is_answered_is_known(small: SmallApi, heard: Heard) -> None:
+    """An answer, an event and a refusal are told apart: the age of the news grows while it is refused."""
+    async with watching(heard) as (watcher, _):
+        await until_called(small, WATCH, 2)
+        listed = watcher.pulse.succeeded
+        await small.events.put(event("ADDED", "new"))
+        await until_heard(heard, 1)
+        told = watcher.pulse.succeeded
+        small.status = 503
+        await until_called(small, WATCH, 6)
+        refused = (watcher.pulse.tried, watcher.pulse.succeeded)
+        small.status = 0
+        await until(lambda: watcher.pulse.succeeded > refused[0])
+
+    assert listed < told <= refused[1] < refused[0]
 
 
 async def test_a_watcher_can_run_again(small: SmallApi, heard: Heard) -> None:
     """Each run has a thread and a loop of its own."""
     small.component("shop", "there")
-    watcher = Watcher(heard, ())
+    watcher = Watcher(OURS, heard, ())
     for number in (1, 2):
         task = asyncio.create_task(watcher.run())
         async with asyncio.timeout(60):

@@ -3,6 +3,9 @@
 No other operator may run meanwhile, so these tests have a module of their own.
 """
 
+from datetime import datetime
+from typing import Any
+
 import pytest
 
 from parley_operator.leadership import DURATION_S
@@ -10,6 +13,9 @@ from tests.conftest import until
 from tests.operator.world import Plant, Replica, RunningSidecar, component
 
 pytestmark = pytest.mark.control_plane
+
+TAKEN_OVER_S = 20
+"""How long nobody leads after a leader was killed, at most: what the Lease records, not what a test waits."""
 
 
 def leader_of(replicas: list[Replica]) -> Replica:
@@ -32,10 +38,15 @@ def test_another_replica_leads_when_the_leader_is_killed(plant: Plant) -> None:
         until("counted over both replicas", lambda: summary(plant, "led") == "1/1")
 
         leader.kill()
+        left = plant.read("lease", "parley-operator")["spec"]
         plant.apply(component("led-later"))
         until("the other's writes", lambda: summary(plant, "led-later") == "1/1")
         assert 1 == standby.metric("parley_operator_leader")
         sidecar.stop()
+
+        taken = plant.read("lease", "parley-operator")["spec"]
+        assert DURATION_S <= unled_s(left, taken) < TAKEN_OVER_S
+        assert left["leaseTransitions"] + 1 == taken["leaseTransitions"]
 
 
 def test_a_leader_that_ends_gives_the_lease_back(plant: Plant) -> None:
@@ -43,12 +54,20 @@ def test_a_leader_that_ends_gives_the_lease_back(plant: Plant) -> None:
     with plant.operators(2) as replicas:
         leader = leader_of(replicas)
         (other,) = [replica for replica in replicas if replica is not leader]
+        left = plant.read("lease", "parley-operator")["spec"]
         leader.stop()
         until("a new leader", lambda: other.metric("parley_operator_leader") == 1)
 
         spec = plant.read("lease", "parley-operator")["spec"]
         assert DURATION_S == spec["leaseDurationSeconds"]
         assert spec["holderIdentity"].endswith(str(other.port))
+        assert unled_s(left, spec) < DURATION_S
+
+
+def unled_s(left: dict[str, Any], taken: dict[str, Any]) -> float:
+    """Return the seconds from the last renewal of one leader to the next leader, as the Lease has them."""
+    renewed, acquired = (datetime.fromisoformat(time) for time in (left["renewTime"], taken["acquireTime"]))
+    return (acquired - renewed).total_seconds()
 
 
 def summary(plant: Plant, name: str) -> str:

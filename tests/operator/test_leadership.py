@@ -100,6 +100,39 @@ async def test_somebody_elses_lease_is_respected_for_its_duration(small: SmallAp
     assert respected
 
 
+@pytest.mark.parametrize(("unchanged_s", "expected"), [(0.0, 0.5), (14.75, 0.35), (15.0, 0.5), (99.0, 0.5)])
+async def test_a_standby_tries_just_after_the_end_of_anothers_time(
+    small: SmallApi, replica: Replica, unchanged_s: float, expected: float
+) -> None:
+    """It does not sleep over it, and does not hurry once it is past: a server that is lost is not asked more often."""
+    small.put(PATH, spec={"holderIdentity": "other", "leaseDurationSeconds": DURATION_S})
+    leadership = Leadership(
+        api=replica.api, lease=PLACE, identity="me", timing=Timing(lambda: replica.now, retry_s=0.5)
+    )
+    await leadership._try()
+    replica.now += unchanged_s
+
+    assert expected == pytest.approx(min(0.5, leadership._next_s()))
+
+
+async def test_a_lease_that_cannot_be_read_grows_old_though_it_is_tried_for(small: SmallApi, replica: Replica) -> None:
+    """So nobody restarts a process for the sake of a lost API server, and everybody can see that it is lost."""
+    leadership = replica.leadership()
+    async with competing(leadership, replica):
+        await until(leadership, held=True)
+        small.status = 503
+        await rounds(small, 2)
+        replica.now += 100
+        await rounds(small, 2)
+        lost = (leadership.pulse.idle_s(), leadership.pulse.age_s())
+        small.status = 0
+        await until(leadership, held=True)
+        await rounds(small, 2)
+
+    assert (0.0, 100.0) == lost
+    assert 0.0 == leadership.pulse.age_s()
+
+
 async def test_writers_stop_when_another_took_the_lease(small: SmallApi, replica: Replica) -> None:
     """Whoever is in the record writes."""
     leadership = replica.leadership()

@@ -10,6 +10,7 @@ import pytest
 
 from parley_operator.keeper import Keeper
 from parley_operator.kube import Kube
+from parley_operator.metrics import Metrics
 from parley_operator.own_secrets import OwnSecrets, written
 from parley_operator.published import Published
 from tests.operator.serving import FULLNAME, SECRETS, empty, eventually, limit_s, settings
@@ -21,7 +22,7 @@ async def own(bare: Plant, real_api: Kube) -> AsyncIterator[OwnSecrets]:
     """A follower of the bare namespace's Secrets, which are empty."""
     bare.kubectl("delete", "secret", *SECRETS, "--ignore-not-found")
     bare.apply(*map(empty, SECRETS))
-    following = OwnSecrets(real_api, settings(bare), Published())
+    following = OwnSecrets(real_api, settings(bare), Published(), Metrics())
     yield following
     following.close()
 
@@ -45,7 +46,7 @@ async def test_it_serves_once_the_leader_has_filled_them(bare: Plant, real_api: 
     assert (False, "", 0.0) == before
     assert own.has_certificate.is_set()
     assert own.certificate.is_good(datetime.now(UTC))
-    assert own.store.section("shop").url.startswith("redis://parley:")
+    assert own.store.section("shop").url.startswith("redis://parley-shop:")
     assert bare.secret_data(f"{FULLNAME}-tls")["ca.crt"] == own.trust_anchors
     assert (version + 1, after) == (after, own._published.version)
 
@@ -63,7 +64,8 @@ async def test_a_certificate_that_does_not_fit_leaves_the_one_that_is_served(
     await own.once()
 
     assert expires == own.expires_at > 0
-    assert ["certificate not loaded"] == [record.getMessage() for record in caplog.records]
+    assert "unreadable" == own.fault
+    assert ["certificate not used"] == [record.getMessage() for record in caplog.records]
 
 
 @pytest.mark.control_plane
@@ -79,7 +81,7 @@ async def test_a_key_is_on_no_disk_after_it_was_loaded(bare: Plant, real_api: Ku
 @pytest.mark.control_plane
 async def test_a_store_without_a_secret_has_no_credentials(bare: Plant, real_api: Kube) -> None:
     """As one that asks for none: nothing is waited for."""
-    following = OwnSecrets(real_api, settings(bare, store_secret=""), Published())
+    following = OwnSecrets(real_api, settings(bare, store_secret="", own_redis=False), Published(), Metrics())
     await following.once()
 
     assert "redis://bare-redis:6379" == following.store.section("shop").url

@@ -12,6 +12,7 @@ import pytest
 from parley_crds import names
 from parley_operator.connected import Totals
 from parley_operator.kube import Kube
+from parley_operator.metrics import Metrics
 from parley_operator.own_secrets import OwnSecrets
 from parley_operator.peers import SILENT_AFTER_S, Peers
 from parley_operator.published import Published
@@ -123,7 +124,7 @@ async def test_peers_are_found_where_the_headless_service_points(
 
 async def test_nobody_is_asked_before_it_is_known_whom_to_trust(bare: Plant, real_api: Kube) -> None:
     """A token must not go to whoever has a certificate of a public authority."""
-    own = OwnSecrets(real_api, settings(bare), Published())
+    own = OwnSecrets(real_api, settings(bare), Published(), Metrics())
     peers = Peers(real_api, settings(bare, peers=("127.0.0.1:1",), peer_token_file="/nowhere"), own)
     await peers.once()
 

@@ -4,6 +4,7 @@ Left to tests/crds: every check. Left to test_reconciling: the same with the rea
 """
 
 import base64
+import contextlib
 import logging
 
 import pytest
@@ -14,7 +15,9 @@ from parley_crds.resource import ConversationComponent
 from parley_operator import errors, kube
 from parley_operator.conditions import Judged
 from parley_operator.gather import Gathered, gather, read_secret
+from parley_operator.kinds import DAPRS, OURS
 from parley_operator.kube import Kube
+from parley_operator.metrics import Metrics
 from parley_operator.published import Published
 from parley_operator.reconcile import Reconciler, judge
 from tests.operator.small_api import Object, SmallApi
@@ -71,7 +74,7 @@ async def test_a_component_is_gathered_with_its_secrets(small: SmallApi, api: Ku
     """Each Secret is read by name; what is not text in it cannot be a setting and is left out."""
     small.component("shop", "gpt", **OPENAI)
     store(small, apiKey=b"sk-1", image=b"\xff\xfe")
-    world = await gather(api, KEY)
+    world = await gather(api, KEY, Metrics())
 
     assert world
     assert isinstance(world.parsed, ConversationComponent)
@@ -92,15 +95,15 @@ async def test_what_is_being_deleted_is_gone(small: SmallApi, api: Kube) -> None
     """A finalizer of somebody else's does not keep a component in use."""
     small.put(PATH, metadata={"deletionTimestamp": "2026-11-25T08:00:00Z"}, spec={})
 
-    assert await gather(api, KEY) is None
-    assert await gather(api, ("shop", "never")) is None
+    assert await gather(api, KEY, Metrics()) is None
+    assert await gather(api, ("shop", "never"), Metrics()) is None
 
 
 async def test_a_missing_right_is_the_components_own_fault(small: SmallApi, api: Kube) -> None:
     """One Secret that must not be read keeps nobody else waiting for the first list to end."""
     small.component("shop", "gpt", **OPENAI)
     small.refused[SECRET] = 403
-    world = await gather(api, KEY)
+    world = await gather(api, KEY, Metrics())
 
     assert world
     assert frozenset({"openai"}) == world.forbidden
@@ -109,7 +112,7 @@ async def test_a_missing_right_is_the_components_own_fault(small: SmallApi, api:
 async def test_an_outage_is_no_judgement(small: SmallApi, api: Kube) -> None:
     """A Secret that could not be asked for is not a missing one: what is published stays until it can be."""
     published = Published()
-    reconciler = Reconciler(api, published)
+    reconciler = Reconciler(api, published, Metrics())
     small.component("shop", "gpt", **OPENAI)
     store(small, apiKey=b"sk-1")
     await reconciler(KEY)
@@ -124,7 +127,7 @@ async def test_an_outage_is_no_judgement(small: SmallApi, api: Kube) -> None:
 async def test_a_good_component_is_published_until_it_is_deleted(small: SmallApi, api: Kube) -> None:
     """Its key is resolved; a new resourceVersion of the Secret is a new version of the component."""
     published = Published()
-    reconciler = Reconciler(api, published)
+    reconciler = Reconciler(api, published, Metrics())
     small.component("shop", "gpt", **OPENAI)
     versions = []
     for key in (b"sk-1", b"sk-2"):
@@ -143,7 +146,7 @@ async def test_a_good_component_is_published_until_it_is_deleted(small: SmallApi
 async def test_the_last_good_version_stays_when_a_secret_goes(small: SmallApi, api: Kube) -> None:
     """The sidecars keep their key; the outcome knows what to wait for."""
     published = Published()
-    reconciler = Reconciler(api, published)
+    reconciler = Reconciler(api, published, Metrics())
     small.component("shop", "gpt", **OPENAI)
     store(small, apiKey=b"sk-1")
     await reconciler(KEY)
@@ -160,7 +163,7 @@ async def test_the_last_good_version_stays_when_a_secret_goes(small: SmallApi, a
 async def test_a_fault_is_logged_once(small: SmallApi, api: Kube, caplog: pytest.LogCaptureFixture) -> None:
     """Not at every resync, and never with a value."""
     caplog.set_level(logging.WARNING)
-    reconciler = Reconciler(api, Published())
+    reconciler = Reconciler(api, Published(), Metrics())
     small.component("shop", "gpt", **OPENAI)
     for _ in range(3):
         await reconciler(KEY)
@@ -173,9 +176,71 @@ async def test_a_fault_is_logged_once(small: SmallApi, api: Kube, caplog: pytest
 
 async def test_nothing_secret_is_shown(small: SmallApi, api: Kube) -> None:
     """An outcome may be printed."""
-    reconciler = Reconciler(api, Published())
+    reconciler = Reconciler(api, Published(), Metrics())
     small.component("shop", "gpt", **OPENAI)
     store(small, apiKey=b"sk-1")
     await reconciler(KEY)
 
     assert "sk-1" not in repr(reconciler.outcomes)
+
+
+async def test_reconciles_are_counted(small: SmallApi, api: Kube) -> None:
+    """By result, with their time; so are reads of a Secret that were refused, or got no answer."""
+    metrics = Metrics()
+    reconciler = Reconciler(api, Published(), metrics)
+    small.component("shop", "gpt", **OPENAI)
+    await reconciler(KEY)
+    for status in (403, 503):
+        small.refused[SECRET] = status
+        with contextlib.suppress(errors.ApiUnavailable):
+            await reconciler(KEY)
+
+    samples = {
+        f"{sample.name} {sample.labels.get('result', '')}".strip(): sample.value
+        for metric in metrics.registry.collect()
+        for sample in metric.samples
+    }
+    assert 2 == samples["parley_operator_reconciles_total ok"]
+    assert 1 == samples["parley_operator_reconciles_total failed"]
+    assert 3 == samples["parley_operator_reconcile_seconds_count"]
+    assert 2 == samples["parley_operator_secret_errors_total"]
+
+
+async def test_a_guest_that_may_not_be_read_any_more_stays(small: SmallApi, api: Kube) -> None:
+    """A right that was taken away is no proof that the component is gone; where nothing was published, nothing is."""
+    published = Published()
+    reconciler = Reconciler(api, published, Metrics(), (OURS, DAPRS))
+    small.dapr_component("shop", "gpt")
+    await reconciler(KEY)
+    small.refused |= {kube.dapr_component("shop", name): 403 for name in ("gpt", "never")}
+    with pytest.raises(errors.Forbidden):
+        await reconciler(KEY)
+    await reconciler(("shop", "never"))
+
+    assert ["gpt"] == [component.name for component in published.components("shop")]
+    assert [KEY] == list(reconciler.outcomes)
+
+
+async def test_our_own_that_may_not_be_read_is_no_absence(small: SmallApi, api: Kube) -> None:
+    """Whoever else has one of its name."""
+    reconciler = Reconciler(api, Published(), Metrics(), (OURS, DAPRS))
+    small.dapr_component("shop", "gpt")
+    small.refused[PATH] = 403
+
+    with pytest.raises(errors.Forbidden):
+        await reconciler(KEY)
+
+
+async def test_a_component_that_our_own_code_fails_on_is_held(
+    small: SmallApi, api: Kube, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It does not keep others waiting: sidecars keep what they have of it, and the log tells of it, but no value."""
+    small.component("shop", "gpt", **OPENAI)
+    store(small, apiKey=b"sk-1")
+    del small.objects[SECRET]["metadata"]["resourceVersion"]  # an API server never answers so
+    published = Published()
+    await Reconciler(api, published, Metrics())(KEY)
+
+    assert ["gpt"] == [held.name for held in published.held("shop")]
+    assert "component not judged" in caplog.messages
+    assert "sk-1" not in caplog.text

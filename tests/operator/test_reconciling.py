@@ -125,9 +125,9 @@ def test_what_it_keeps_is_kept(plant: Plant) -> None:
 
     assert {"tls.crt", "tls.key"} == filled["ca"].keys()
     assert {"tls.crt", "tls.key", "ca.crt"} == filled["tls"].keys()
-    assert {"username", "password", "users.acl"} == filled["store"].keys()
+    assert {"operator-password", "redis.acl"} == filled["store"].keys()
     assert {"key"} == filled["context-key"].keys()
-    assert filled["store"]["password"] not in filled["store"]["users.acl"]
+    assert filled["store"]["operator-password"] not in filled["store"]["redis.acl"]
     assert 1 == len(bundle)
     plant.kubectl("patch", "secret", "parley-tls", "--type=json", "-p", '[{"op": "remove", "path": "/data"}]')
     renewed = until("a new leaf", lambda: plant.secret_data("parley-tls"))
@@ -145,7 +145,10 @@ def test_its_pages_say_how_it_stands(replica: Replica) -> None:
     """Health, readiness and metrics are plain HTTP; no metric has a name that somebody typed."""
     status, text = replica.get("/metrics")
 
-    assert (200, 200) == (replica.get("/healthz")[0], replica.get("/readyz")[0])
+    assert [(200, "ok\n")] * 3 == [replica.get(page) for page in ("/healthz", "/livez", "/readyz")]
     assert 200 == status
     assert "parley_operator_leader 1.0" in text
-    assert replica.metric("parley_operator_certificate_expiry_timestamp_seconds") > 0
+    begins, ends = (
+        replica.metric(f"parley_operator_certificate_{moment}_timestamp_seconds") for moment in ("not_before", "expiry")
+    )
+    assert 0 < begins < ends

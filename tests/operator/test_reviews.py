@@ -1,14 +1,23 @@
 """Reviews of tokens, on a real API server: how often it is asked, and what an answer is worth later."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
 from parley_crds import names
 from parley_operator import authentication
-from parley_operator.authentication import BAD_FOR_S, GOOD_FOR_S, Account, Authenticator, NotAdmitted, Unauthenticated
-from parley_operator.kube import CALL_LIMIT_S, TOKEN_REVIEWS, Kube, Object
+from parley_operator.authentication import (
+    BAD_FOR_S,
+    GOOD_FOR_S,
+    Account,
+    Authenticator,
+    Clocks,
+    NotAdmitted,
+    Unauthenticated,
+)
+from parley_operator.kube import CALL_LIMIT_S, NO_QUERY, TOKEN_REVIEWS, Kube, Object
+from parley_operator.metrics import Metrics
 from tests.conftest import until
 from tests.operator.serving import Clock
 from tests.operator.world import Plant
@@ -21,10 +30,12 @@ class CountingKube(Kube):
 
     reviews = 0
 
-    async def create(self, path: str, body: Object, limit_s: float = CALL_LIMIT_S) -> Object:
+    async def create(
+        self, path: str, body: Object, limit_s: float = CALL_LIMIT_S, query: Mapping[str, str] = NO_QUERY
+    ) -> Object:
         """Count, and ask."""
         self.reviews += path == TOKEN_REVIEWS
-        return await super().create(path, body, limit_s)
+        return await super().create(path, body, limit_s, query)
 
 
 @pytest.fixture
@@ -46,7 +57,7 @@ def sidecar_token(plant: Plant, pod: str) -> str:
 async def test_a_good_review_is_believed_for_a_minute(bare: Plant, counting: CountingKube) -> None:
     """A sidecar that comes back costs no second one, until then."""
     clock = Clock()
-    authenticator = Authenticator(counting, clock)
+    authenticator = Authenticator(counting, Metrics(), Clocks(clock))
     header = sidecar_token(bare, "believed")
     asked = []
     for clock.now in (0.0, GOOD_FOR_S - 1, GOOD_FOR_S):
@@ -60,7 +71,7 @@ async def test_a_good_review_is_believed_for_a_minute(bare: Plant, counting: Cou
 async def test_a_bad_review_is_believed_for_a_few_seconds(bare: Plant, counting: CountingKube) -> None:
     """A storm of bad tokens costs the API server little."""
     clock = Clock()
-    authenticator = Authenticator(counting, clock)
+    authenticator = Authenticator(counting, Metrics(), Clocks(clock))
     for clock.now in (0.0, BAD_FOR_S - 1, BAD_FOR_S):
         with pytest.raises(Unauthenticated, match="not accepted"):
             await authenticator.sidecar("Bearer e30.e30.forged")
@@ -70,7 +81,7 @@ async def test_a_bad_review_is_believed_for_a_few_seconds(bare: Plant, counting:
 
 async def test_a_token_is_not_believed_for_longer_than_it_lives(bare: Plant, counting: CountingKube) -> None:
     """Beyond its own end it is asked about again."""
-    authenticator = Authenticator(counting, Clock(), lambda: 1e11)
+    authenticator = Authenticator(counting, Metrics(), Clocks(Clock(), lambda: 1e11))
     header = sidecar_token(bare, "ended")
     await authenticator.sidecar(header)
     await authenticator.sidecar(header)
@@ -80,7 +91,7 @@ async def test_a_token_is_not_believed_for_longer_than_it_lives(bare: Plant, cou
 
 async def test_a_believed_token_of_a_deleted_pod_is_refused(bare: Plant, counting: CountingKube) -> None:
     """The pod is looked at each time; another one of the same name does not have its uid."""
-    authenticator = Authenticator(counting, Clock())
+    authenticator = Authenticator(counting, Metrics(), Clocks(Clock()))
     header = sidecar_token(bare, "deleted")
     await authenticator.sidecar(header)
     bare.kubectl("delete", "pod", "deleted", "--grace-period=0", "--force")
@@ -96,7 +107,7 @@ async def test_a_believed_token_of_a_deleted_pod_is_refused(bare: Plant, countin
 async def test_what_is_remembered_is_bounded(bare: Plant, counting: CountingKube) -> None:
     """What has ended goes first; only a flood of living ones empties it."""
     clock = Clock()
-    authenticator = Authenticator(counting, clock)
+    authenticator = Authenticator(counting, Metrics(), Clocks(clock))
     living = sidecar_token(bare, "living")
     with pytest.raises(Unauthenticated):
         await authenticator.sidecar("Bearer e30.e30.dead")
@@ -124,7 +135,7 @@ async def test_a_peer_has_the_operators_own_account(bare: Plant, real_api: Kube)
     bare.kubectl("create", "serviceaccount", "bare-operator")
     bare.kubectl("create", "serviceaccount", "bare-injector")
     operator = Account(bare.namespace, "bare-operator")
-    authenticator = Authenticator(real_api)
+    authenticator = Authenticator(real_api, Metrics())
     await authenticator.peer(f"Bearer {bare.token('bare-operator', names.PEER_AUDIENCE)}", operator)
 
     with pytest.raises(NotAdmitted, match="not an operator's"):
@@ -159,5 +170,5 @@ async def test_a_pod_of_a_namespace_that_is_not_served_is_not_admitted(
     api = await Kube.connect()
 
     with pytest.raises(NotAdmitted, match="does not serve"):
-        await Authenticator(api).sidecar(header)
+        await Authenticator(api, Metrics()).sidecar(header)
     await api.aclose()

@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
 from parley_operator import kube
 from parley_operator.errors import ApiUnavailable
+from parley_operator.kinds import DAPRS, OURS, listed
 from parley_operator.kube import Kube
+from parley_operator.metrics import Metrics
 from parley_operator.published import Published
 from parley_operator.reconcile import Reconciler
 from parley_operator.rounds import Resync, SecretRounds
@@ -32,25 +35,28 @@ class Replica:
     api: Kube
     published: Published
     reconciler: Reconciler
+    metrics: Metrics
     queue: WorkQueue
 
     def resync(self, *namespaces: str) -> Resync:
         """List the components of some namespaces, or of all."""
-        return Resync(self.api, self.queue, self.reconciler.outcomes, namespaces)
+        lists = [partial(listed, self.api, kind, namespaces) for kind in (OURS, DAPRS)]
+        return Resync(self.queue, self.reconciler.outcomes, lists)
 
     def secret_rounds(self) -> SecretRounds:
         """Read Secrets at a quick pace."""
-        return SecretRounds(self.api, self.queue, self.reconciler.outcomes, lambda _: 0.01)
+        return SecretRounds(self.api, self.queue, self.reconciler.outcomes, self.metrics, lambda _: 0.01)
 
 
 @pytest.fixture
 async def replica(api: Kube) -> AsyncIterator[Replica]:
     """A replica whose work queue runs."""
     published = Published()
-    reconciler = Reconciler(api, published)
+    metrics = Metrics()
+    reconciler = Reconciler(api, published, metrics, (OURS, DAPRS))
     queue = WorkQueue(reconciler, jitter=lambda: 1.0)
     task = asyncio.create_task(queue.run())
-    yield Replica(api, published, reconciler, queue)
+    yield Replica(api, published, reconciler, metrics, queue)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -169,3 +175,33 @@ async def test_a_component_that_goes_during_a_round_is_passed_over(small: SmallA
         await reading
 
     assert 0 == replica.queue.depth
+
+
+async def test_refused_reads_of_secrets_are_counted(small: SmallApi, replica: Replica) -> None:
+    """In the rounds too; a Secret that is not there is nobody's fault here."""
+    for name in ("absent", "hidden", "open"):
+        small.component("shop", name, **needs(name))
+        small.put(kube.secret("shop", name), data={"apiKey": "c2stMQ=="})
+    await replica.queue.settled(await replica.resync().once())
+    del small.objects[kube.secret("shop", "absent")]
+    small.refused |= {kube.secret("shop", "hidden"): 403, kube.secret("shop", "open"): 503}
+    before = replica.metrics.registry.get_sample_value("parley_operator_secret_errors_total")
+    await replica.secret_rounds().once()
+
+    assert (0.0, 2.0) == (before, replica.metrics.registry.get_sample_value("parley_operator_secret_errors_total"))
+
+
+async def test_daprs_components_are_listed_beside_ours(small: SmallApi, replica: Replica) -> None:
+    """Those of our type alone; an API server without the resource, or without our right to it, has none."""
+    small.component("shop", "ours")
+    small.dapr_component("shop", "daprs")
+    small.dapr_component("shop", "store", "state.redis")
+    found = await replica.resync().once()
+    await replica.queue.settled(found)
+    small.refused[kube.dapr_components()] = 404
+    without = await replica.resync().once()
+    small.refused[kube.dapr_components()] = 503
+
+    assert {("shop", "ours"), ("shop", "daprs")} == found == without  # what is known is looked at, listed or not
+    with pytest.raises(ApiUnavailable):
+        await replica.resync().once()

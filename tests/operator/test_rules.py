@@ -12,10 +12,10 @@ from parley_crds.component import Component
 from parley_operator import errors
 from parley_operator.conditions import Judged
 from parley_operator.connected import Totals
-from parley_operator.handlers import Novelty
-from parley_operator.keeper import acl, bundle_patch
+from parley_operator.keeper import bundle_patch
 from parley_operator.kube import refused
 from parley_operator.leadership import decide, taken
+from parley_operator.news import Novelty
 from parley_operator.peers import addresses
 from parley_operator.published import Published
 from parley_operator.reconcile import Outcome
@@ -114,15 +114,6 @@ def test_the_bundle_is_written_where_it_differs() -> None:
     assert [] == bundle_patch({}, "new")
 
 
-def test_the_stores_users_hold_a_hash() -> None:
-    """The password is not in the file that Redis mounts, nobody is in without one, and keys are ours alone."""
-    text = acl("secret")
-
-    assert "user default off\n" in text
-    assert "secret" not in text
-    assert "~parley:*" in text
-
-
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
@@ -131,7 +122,7 @@ def test_the_stores_users_hold_a_hash() -> None:
         (401, errors.Forbidden),
         (403, errors.Forbidden),
         (422, errors.Invalid),
-        (429, errors.ApiUnavailable),
+        (429, errors.TooManyRequests),
         (503, errors.ApiUnavailable),
         (0, errors.ApiUnavailable),
     ],
@@ -145,7 +136,8 @@ def test_a_status_counts_the_sidecars_of_the_published_version() -> None:
     """Connected with an older version is not up to date; the summary is what kubectl shows."""
     status = wanted(outcome(), Totals(3, {"v1": 2, "v0": 1}, 0), {}, NOW)
 
-    assert {"connected": 3, "upToDate": 2, "failed": 0, "summary": "2/3"} == status["sidecars"]
+    fine = {"breakersOpen": 0, "breakersHalfOpen": 0, "errors": [], "faults": ""}
+    assert {"connected": 3, "upToDate": 2, "failed": 0, "summary": "2/3", **fine} == status["sidecars"]
     assert (3, "v1") == (status["observedGeneration"], status["version"])
     assert wanted(outcome(), Totals(3, {"v1": 2, "v0": 1}, 0), status, NOW.replace(hour=9)) == status
 

@@ -5,47 +5,28 @@ import dataclasses
 import json
 import logging
 import ssl
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 from prometheus_client import generate_latest
 
 from parley_crds import names
-from parley_crds.loading import SecretData
 from parley_crds.logs import JsonLines
 from parley_crds.stream import MAX_MESSAGE_BYTES
 from parley_operator.authentication import Authenticator, Identity
 from parley_operator.kube import Kube
-from parley_operator.metrics import registry
-from parley_operator.operate import gauges
-from parley_operator.stream import GOING_AWAY, LIFETIME_S, MAX_ANSWER_BYTES, Streaming, lifetime_s
-from tests.conftest import free_port
-from tests.operator.serving import SECRETS, Serving, eventually, received, serving
+from parley_operator.metrics import Live
+from parley_operator.public import gauges
+from parley_operator.published import Held
+from parley_operator.redis_acl import password_of
+from parley_operator.stream import (
+    RETRY_AFTER_S,
+    Streaming,
+)
+from tests.operator.serving import QUICK, SECRETS, Serving, eventually, names_in, pod_token, received, serving
 from tests.operator.world import Plant
 
 pytestmark = pytest.mark.control_plane
 MEGABYTE = "x" * 1024 * 1024
-
-
-@pytest.fixture
-async def served(bare: Plant, real_api: Kube) -> AsyncIterator[Serving]:
-    """A replica that serves the stream."""
-    async with serving(real_api, bare) as running:
-        yield running
-
-
-def pod_token(plant: Plant, pod: str, app_id: str = "shop", account: str = "default") -> str:
-    """Run a pretended pod, and return its sidecar's token."""
-    plant.pod(pod, app_id, account)
-    return plant.token(account, names.STREAM_AUDIENCE, pod)
-
-
-def names_in(snapshot: dict[str, Any]) -> list[str]:
-    """Return the components of a snapshot."""
-    return [component["name"] for component in snapshot["components"]]
 
 
 async def test_a_snapshot_holds_what_namespace_scope_and_account_admit(bare: Plant, served: Serving) -> None:
@@ -74,12 +55,25 @@ async def test_a_snapshot_holds_what_namespace_scope_and_account_admit(bare: Pla
 async def test_a_snapshot_brings_store_key_and_trust(bare: Plant, served: Serving) -> None:
     """What the Secrets hold, the key as the namespace's own."""
     credentials, tls = bare.secret_data("bare-store"), bare.secret_data("bare-tls")
+    served.publish("storing")
     async with served.stream(pod_token(bare, "storing")) as stream:
         snapshot = await received(stream)
 
-    assert f"redis://parley:{credentials['password']}@bare-redis:6379" == snapshot["store"]["url"]
+    password = password_of(bare.namespace, credentials["operator-password"])
+    assert f"redis://parley-{bare.namespace}:{password}@bare-redis:6379" == snapshot["store"]["url"]
     assert snapshot["store"]["context_key"] not in {"", bare.secret_data("bare-context-key")["key"]}
     assert tls["ca.crt"] == snapshot["trust_anchors"]
+
+
+async def test_who_may_use_nothing_is_told_of_no_store(bare: Plant, served: Serving) -> None:
+    """Neither password nor key; as soon as there is a component, the store comes with it."""
+    async with served.stream(pod_token(bare, "idle")) as stream:
+        before = (await received(stream))["store"]
+        served.publish("first")
+        after = (await received(stream))["store"]
+
+    assert {""} == set(before.values())
+    assert "" not in {after["url"], after["context_key"]}
 
 
 async def test_a_change_for_others_sends_nothing(bare: Plant, served: Serving) -> None:
@@ -114,26 +108,23 @@ async def test_before_it_knows_everything_a_replica_serves_nobody(bare: Plant, s
     """Not even a refusal of the token: half a snapshot would delete everyone's components."""
     served.operator.published.synced = False
 
-    assert (503, "1", "this replica does not know all components yet") == await served.refusal("nothing")
+    status, wait_s, sentence = await served.refusal("nothing")
+
+    assert (503, "this replica does not know all components yet") == (status, sentence)
+    assert int(wait_s) in range(RETRY_AFTER_S[0], RETRY_AFTER_S[1] + 1)
+    assert 1 == refusals(served, 503)
 
 
-async def test_an_api_server_that_is_away_is_no_fault_of_the_token(
-    bare: Plant, real_api: Kube, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+async def test_an_api_server_that_is_away_is_no_fault_of_the_token(bare: Plant, real_api: Kube, away: Kube) -> None:
     """The sidecar is told to come again, and keeps what it has."""
     token = pod_token(bare, "early")
-    config = json.loads(bare.cluster.kubeconfig.read_text())
-    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
-    (tmp_path / "kubeconfig").write_text(json.dumps(config))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    away = await Kube.connect()
 
     def without_api(streaming: Streaming) -> Streaming:
-        return dataclasses.replace(streaming, authenticator=Authenticator(away))
+        return dataclasses.replace(streaming, authenticator=Authenticator(away, streaming.metrics), times=QUICK)
 
     async with serving(real_api, bare, without_api) as running:
         assert (503, "1", "the API server does not answer") == await running.refusal(token)
-    await away.aclose()
+        assert {"failed": 1.0} == reviews(running)
 
 
 async def test_a_refusal_says_why(bare: Plant, served: Serving, caplog: pytest.LogCaptureFixture) -> None:
@@ -146,85 +137,55 @@ async def test_a_refusal_says_why(bare: Plant, served: Serving, caplog: pytest.L
     assert (401, "", "a bearer token is needed") == nothing
     said = [getattr(record, "reason", "") for record in caplog.records if record.getMessage() == "caller refused"]
     assert [unbound[2], nothing[2]] == said
+    assert [] == [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-async def test_a_stream_ends_in_time_and_the_sidecar_is_told_to_come_back(bare: Plant, real_api: Kube) -> None:
-    """An ordinary close, so that sidecars spread over replicas that came later."""
+async def test_what_streams_do_is_counted(bare: Plant, served: Serving) -> None:
+    """Tokens by what became of them, refusals by status, and how long a snapshot takes until it runs."""
+    good, bad = pod_token(bare, "counted"), bare.token("default", "elsewhere", "counted")
+    for _ in range(2):
+        async with served.stream(good) as stream:
+            snapshot = await received(stream)
+            for _ in range(2):
+                await stream.send_json({"ack": snapshot["hash"]})
+            await eventually("the answer is there", lambda: served.operator.connected.behind() == 0)
+        await served.refusal(bad)
+    await eventually("both pushes", lambda: sample(served, "parley_operator_push_seconds_count") == 2)
 
-    def short(streaming: Streaming) -> Streaming:
-        return dataclasses.replace(streaming, lifetime_s=lambda: 0.1)
-
-    async with serving(real_api, bare, short) as running, running.stream(pod_token(bare, "lasting")) as stream:
-        await received(stream)
-        end = await stream.receive()
-
-        assert (aiohttp.WSMsgType.CLOSE, GOING_AWAY) == (end.type, end.data)
-        await eventually("it is not counted", lambda: len(running.operator.connected) == 0)
-
-
-def test_lifetimes_differ() -> None:
-    """Half an hour to an hour, so that streams that began together do not end together."""
-    drawn = {lifetime_s() for _ in range(100)}
-
-    assert 100 == len(drawn)
-    assert all(LIFETIME_S[0] <= each <= LIFETIME_S[1] for each in drawn)
+    assert {"accepted": 1.0, "refused": 1.0, "known": 2.0} == reviews(served)
+    assert 2 == refusals(served, 401)
 
 
-async def test_an_answer_that_is_too_large_ends_the_stream(bare: Plant, served: Serving) -> None:
-    """And only that one."""
-    token = pod_token(bare, "verbose")
-    async with served.stream(token) as stream, served.stream(token) as another:
-        snapshot = await received(stream)
-        await received(another)
-        await stream.send_json({"ack": snapshot["hash"], "health": "x" * MAX_ANSWER_BYTES})
-        end = await stream.receive()
-        await eventually("it is not counted", lambda: len(served.operator.connected) == 1)
+async def test_who_is_held_in_a_snapshot_depends_on_its_fences(bare: Plant, served: Serving) -> None:
+    """A component without a good version is named to those who may use it; a good version ends that."""
+    published = served.operator.published
+    published.hold(bare.namespace, Held("unread"))
+    published.hold(bare.namespace, Held("for-bank", scopes=("bank",)))
+    published.hold("another", Held("elsewhere"))
+    async with served.stream(pod_token(bare, "holding")) as stream:
+        first = await received(stream)
+        served.publish("unread")
+        second = await received(stream)
 
-        assert (aiohttp.WSMsgType.CLOSE, 1009) == (end.type, end.data)
-        assert not another.closed
-
-
-async def test_a_sidecar_that_does_not_read_is_cut_off_and_holds_nobody_up(
-    bare: Plant, real_api: Kube, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Others get each change meanwhile."""
-
-    def impatient(streaming: Streaming) -> Streaming:
-        return dataclasses.replace(streaming, send_limit_s=0.5)
-
-    tokens = [pod_token(bare, name) for name in ("stuck", "reading")]
-    async with serving(real_api, bare, impatient) as running:
-        _reader, writer = await stuck(running, tokens[0])
-        await eventually("both are there", lambda: len(running.operator.connected) == 1)
-        async with running.stream(tokens[1]) as reading:
-            await received(reading)
-            for version in map(str, range(20)):
-                running.publish("large", version=version, settings={"text": MEGABYTE, "n": version})
-                snapshot = await received(reading)
-                while names_in(snapshot) != ["large"] or snapshot["components"][0]["version"] != version:
-                    snapshot = await received(reading)
-            await eventually("the other is cut off", lambda: len(running.operator.connected) == 1)
-
-            assert not reading.closed
-        writer.transport.abort()
-    assert ["stuck"] == [getattr(record, "pod", "") for record in caplog.records]
+    assert (["unread"], []) == (first["held"], names_in(first))
+    assert ([], ["unread"]) == (second["held"], names_in(second))
 
 
-async def stuck(running: Serving, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open the stream, for nobody to read from."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", running.port, ssl=running.trusted(), limit=1024)
-    lines = [
-        f"GET {names.STREAM_PATH} HTTP/1.1",
-        "Host: localhost",
-        f"Authorization: Bearer {token}",
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
-    ]
-    writer.write("\r\n".join([*lines, "", ""]).encode())
-    assert await reader.readuntil(b"\r\n") == b"HTTP/1.1 101 Switching Protocols\r\n"
-    return reader, writer
+def sample(served: Serving, name: str, **labels: str) -> float | None:
+    """Read one of the operator's metrics."""
+    return served.operator.metrics.registry.get_sample_value(name, labels)
+
+
+def reviews(served: Serving) -> dict[str, float]:
+    """Return how many tokens there were, by result."""
+    results = ("accepted", "refused", "known", "failed")
+    found = {result: sample(served, "parley_operator_token_reviews_total", result=result) for result in results}
+    return {result: count for result, count in found.items() if count}
+
+
+def refusals(served: Serving, status: int) -> float | None:
+    """Return how many sidecars were refused with a status."""
+    return sample(served, "parley_operator_stream_refusals_total", status=str(status))
 
 
 async def test_a_snapshot_that_no_sidecar_takes_is_told(
@@ -237,25 +198,6 @@ async def test_a_snapshot_that_no_sidecar_takes_is_told(
 
     (record,) = [each for each in caplog.records if each.getMessage() == "snapshot is larger than sidecars accept"]
     assert ("small", bare.namespace) == (getattr(record, "pod", ""), getattr(record, "namespace", ""))
-
-
-async def test_a_fault_of_ours_ends_one_stream_and_is_told(
-    bare: Plant, served: Serving, caplog: pytest.LogCaptureFixture
-) -> None:
-    """With its type and place; nothing is swallowed, nobody else is disturbed."""
-    token = pod_token(bare, "unlucky")
-    store = served.operator.own.store
-    unsayable = SecretData("u", "1", {"password": "\ud800"})
-    served.operator.own.store = dataclasses.replace(store, url="redis://redis:6379", credentials=unsayable)
-    async with served.stream(token) as stream:
-        await stream.receive()
-        assert stream.closed
-    served.operator.own.store = store
-    async with served.stream(token) as stream:
-        assert await received(stream)
-
-    (record,) = [each for each in caplog.records if each.getMessage() == "stream failed"]
-    assert "UnicodeEncodeError" == getattr(record, "fault", "")
 
 
 async def test_no_secret_is_logged_printed_or_measured(
@@ -275,7 +217,7 @@ async def test_no_secret_is_logged_printed_or_measured(
             operator = running.operator
             made = operator.streaming.snapshots.of(Identity(bare.namespace, "default", "watched", "shop"))
             things = [operator.streaming, operator.own.store, operator.published, operator.connected, made]
-            shown = [*map(repr, things), repr(operator.connected.counts()), generate_latest(registry(gauges(operator)))]
+            shown = [*map(repr, things), repr(operator.connected.counts()), generate_latest(Live(gauges(operator)))]
     lines = [JsonLines().format(record) for record in caplog.records if not record.name.startswith("aiohttp")]
     secrets = [text for name in SECRETS for key, text in bare.secret_data(name).items() if not key.endswith(".crt")]
     secrets += ["sk-never-shown", token, wrong, "PRIVATE KEY"]

@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from parley_operator import kube
 from parley_operator.connected import Totals
 from parley_operator.kube import Kube
+from parley_operator.metrics import Metrics
 from parley_operator.published import Published
 from parley_operator.reconcile import Reconciler
-from parley_operator.statuses import QUIET_S, Statuses
+from parley_operator.statuses import LONGEST_PAUSE_S, QUIET_S, Statuses
 from parley_operator.workqueue import Key
 from tests.conftest import eventually
 from tests.operator.small_api import SmallApi
@@ -57,7 +59,7 @@ class Leader:
 @pytest.fixture
 def leader(api: Kube) -> Leader:
     """A leader whose API server is the small one."""
-    return Leader(api, Reconciler(api, Published()))
+    return Leader(api, Reconciler(api, Published(), Metrics()))
 
 
 async def test_what_stays_the_same_is_written_once(small: SmallApi, leader: Leader) -> None:
@@ -92,6 +94,34 @@ async def test_a_component_is_written_at_most_every_two_seconds(small: SmallApi,
     assert "1/1" == small.objects[kube.component(*KEY)]["status"]["sidecars"]["summary"]
 
 
+async def test_a_status_tells_what_sidecars_say_of_the_provider(small: SmallApi, leader: Leader) -> None:
+    """As counts, and in few words for `kubectl get`; all of it goes when all is well again."""
+    small.component(*KEY)
+    await leader.reconciler(KEY)
+    version = leader.reconciler.outcomes[KEY].version
+    seen: list[dict[str, Any]] = []
+    async with leader.writing():
+        for number, (breakers, errors) in enumerate(
+            (({"open": 2, "half_open": 1}, {"timeout": 1, "refused": 2}), ({}, {}))
+        ):
+            leader.sums[KEY] = Totals(4, {version: 3}, 1 - number, breakers, errors)
+            leader.now += QUIET_S
+            await eventually(lambda: small.calls.count(WRITE) == len(seen) + 1)
+            seen.append(small.objects[kube.component(*KEY)]["status"]["sidecars"])
+
+    assert {
+        "connected": 4,
+        "upToDate": 3,
+        "failed": 1,
+        "summary": "3/4",
+        "breakersOpen": 2,
+        "breakersHalfOpen": 1,
+        "errors": [{"reason": "refused", "count": 2}, {"reason": "timeout", "count": 1}],
+        "faults": "1 not loaded, 2 open, 1 half-open, 2 refused, 1 timeout",
+    } == seen[0]
+    assert (0, 0, [], "") == tuple(seen[1][name] for name in ("breakersOpen", "breakersHalfOpen", "errors", "faults"))
+
+
 async def test_a_status_that_somebody_changed_is_set_right(small: SmallApi, leader: Leader) -> None:
     """The next reconcile compares with what the API server has, not with what was written once."""
     small.component(*KEY)
@@ -122,6 +152,28 @@ async def test_a_failed_write_is_tried_again_after_a_pause(small: SmallApi, lead
         await eventually(lambda: "status" in small.objects[kube.component(*KEY)])
 
     assert 1 == tried
+
+
+async def test_what_cannot_be_written_is_tried_more_and_more_seldom(small: SmallApi, leader: Leader) -> None:
+    """An object that the API server does not take any more costs it little, and heals when it is taken."""
+    small.component(*KEY)
+    await leader.reconciler(KEY)
+    small.refused[f"{kube.component(*KEY)}/status"] = 422
+    tries = []
+    async with leader.writing():
+        await eventually(lambda: small.calls.count(WRITE) == 1)
+        for pause_s in (QUIET_S, QUIET_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S):
+            leader.now += pause_s
+            await leader.more_rounds()
+            tries.append(small.calls.count(WRITE))
+        small.refused.clear()
+        leader.now += LONGEST_PAUSE_S
+        await eventually(lambda: "status" in small.objects[kube.component(*KEY)])
+        leader.sums[KEY] = Totals(1, {}, 0)
+        leader.now += QUIET_S
+        await eventually(lambda: small.calls.count(WRITE) == tries[-1] + 2)
+
+    assert [2, 2, 3, 4] == tries
 
 
 async def test_a_component_that_went_is_forgotten(small: SmallApi, leader: Leader) -> None:
@@ -155,7 +207,7 @@ async def test_a_namesake_is_left_alone(plant: Plant, monkeypatch: pytest.Monkey
     """A status that belongs to a deleted component is not written into the one that took its name."""
     monkeypatch.setenv("KUBECONFIG", str(plant.kubeconfig("parley-operator")))
     api = await Kube.connect()
-    leader = Leader(api, Reconciler(api, Published()))
+    leader = Leader(api, Reconciler(api, Published(), Metrics()))
     key = (plant.namespace, "namesake")
     plant.apply(component("namesake"))
     await leader.reconciler(key)

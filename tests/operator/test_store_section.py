@@ -6,10 +6,12 @@ import pytest
 
 from parley_crds.loading import SecretData
 from parley_crds.stream import StoreSection
+from parley_operator.redis_acl import PASSWORD_KEY, password_of
 from parley_operator.store_section import StoreSource, with_credentials
 
 URL = "redis://parley-redis.parley-system.svc:6379"
 CREDENTIALS = SecretData("u1", "1", {"username": "parley", "password": "p@ss/word", "ca.crt": "PEM"})
+OWN = SecretData("u1", "1", {PASSWORD_KEY: "the-operators", "password": "of an older chart"})
 CONTEXT = SecretData("u2", "1", {"key": base64.b64encode(b"k" * 32).decode()})
 
 
@@ -129,3 +131,36 @@ def test_nothing_secret_is_printed() -> None:
 
     assert "p@ss" not in repr(source) + repr(section)
     assert section.context_key not in repr(section)
+
+
+def test_in_the_charts_own_redis_each_namespace_has_a_user() -> None:
+    """Who has one namespace's password has no other's, nor the operator's."""
+    source = StoreSource(URL, needs_secret=True, credentials=OWN, context=None, own_redis=True)
+    shop, bank = source.section("shop").url, source.section("bank").url
+
+    assert with_credentials(URL, "parley-shop", password_of("shop", "the-operators")) == shop
+    assert with_credentials(URL, "parley-bank", password_of("bank", "the-operators")) == bank
+    assert "the-operators" == source.operator_password
+    assert "the-operators" not in shop + bank + repr(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        StoreSource(URL, needs_secret=True, credentials=None, context=None, own_redis=True),
+        StoreSource(URL, needs_secret=True, credentials=CREDENTIALS, context=None, own_redis=True),
+        StoreSource("", needs_secret=True, credentials=OWN, context=None, own_redis=True),
+    ],
+    ids=["no Secret", "an older chart's", "no Redis"],
+)
+def test_until_the_operator_has_a_password_there_are_no_users(source: StoreSource) -> None:
+    """And so no store, rather than one that refuses everybody."""
+    assert ("", "") == (source.operator_password, source.section("shop").url)
+
+
+def test_a_store_of_the_users_has_no_operator() -> None:
+    """Its one user is whoever the Secret names; nothing is derived."""
+    source = StoreSource(URL, needs_secret=True, credentials=SecretData("u", "1", {**OWN.data}), context=None)
+
+    assert "" == source.operator_password
+    assert source.section("shop").url == source.section("bank").url

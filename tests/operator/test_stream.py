@@ -116,7 +116,7 @@ async def test_a_snapshot_comes_at_once_and_at_each_change(plant: Plant, replica
 
     assert "read-1" in {item["name"] for item in first["components"]}
     assert first["hash"] != later["hash"]
-    assert {"hash", "components", "store", "trust_anchors"} == first.keys()
+    assert {"hash", "components", "held", "store", "trust_anchors"} == first.keys()
     assert first["store"]["context_key"]
 
 

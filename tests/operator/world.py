@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from e2e.cluster import Cluster
 from parley_crds import names
@@ -41,6 +41,11 @@ class Plant:
         """Apply manifests in the namespace."""
         items = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
         self.kubectl("apply", "-f", "-", feed=json.dumps(items))
+
+    def define(self, file: Path, name: str) -> None:
+        """Apply a resource definition, and wait until it is served."""
+        self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
+        self.cluster.kubectl("wait", "--for=condition=Established", f"crd/{name}")
 
     def read(self, kind: str, name: str) -> dict[str, Any]:
         """Read an object; an empty one where there is none."""
@@ -104,6 +109,7 @@ class Plant:
             "PARLEY_PEER_TOKEN_FILE": str(token),
             "PARLEY_EXTRA_SANS": "localhost,127.0.0.1",
             "PARLEY_STORE_URL": "",
+            "PARLEY_OWN_REDIS": "true",
         }
 
 
@@ -181,6 +187,14 @@ def secret(name: str, **data: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
 
 
+class Listening(Protocol):
+    """What a sidecar can connect to: an operator of its own process, or the test's."""
+
+    @property
+    def port(self) -> int:
+        """Where, on loopback."""
+
+
 @dataclass(slots=True)
 class RunningSidecar:
     """A real sidecar on the operator's stream, as it would run in a pod."""
@@ -190,7 +204,7 @@ class RunningSidecar:
     metrics_port: int
 
     @classmethod
-    def start(cls, plant: Plant, replica: Replica, pod: str, app_id: str, **environment: str) -> "RunningSidecar":
+    def start(cls, plant: Plant, replica: Listening, pod: str, app_id: str, **environment: str) -> "RunningSidecar":
         """Start it for a pod, with a token that is bound to it."""
         token = plant.directory / f"{pod}.token"
         token.write_text(plant.token("default", names.STREAM_AUDIENCE, pod))
@@ -198,7 +212,7 @@ class RunningSidecar:
         own = {
             "PARLEY_OPERATOR_URL": f"https://127.0.0.1:{replica.port}",
             "PARLEY_TOKEN_FILE": str(token),
-            "PARLEY_TRUST_ANCHORS": plant.secret_data("parley-tls")["ca.crt"],
+            "PARLEY_TRUST_ANCHORS": plant.secret_data("parley-tls").get("ca.crt", ""),
             "PARLEY_LAST_GOOD_FILE": str(plant.directory / f"{pod}.last-good.json"),
             "PARLEY_APP_ID": app_id,
             "PARLEY_NAMESPACE": plant.namespace,

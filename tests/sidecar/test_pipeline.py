@@ -15,6 +15,7 @@ from parley_sidecar.layers.cache import CacheLayer
 from parley_sidecar.layers.context import ContextLayer
 from parley_sidecar.layers.deadline import DeadlineLayer
 from parley_sidecar.layers.fallback import FallbackLayer
+from parley_sidecar.layers.health import HealthLayer
 from parley_sidecar.layers.limit import LimitLayer
 from parley_sidecar.layers.observe import ObserveLayer
 from parley_sidecar.layers.retry import RetryLayer
@@ -56,7 +57,7 @@ def kinds_of(layer: Any) -> list[type]:
 async def test_the_layers_stand_in_their_order() -> None:
     """From the outermost, with everything configured; the core is the inner half, which others fall back to."""
     everything = Resilience(retries=2, breaker_faults=5, concurrency=8, fallback=["b"])
-    inner = [RetryLayer, BreakerLayer, LimitLayer, AttemptLayer]
+    inner = [HealthLayer, RetryLayer, BreakerLayer, LimitLayer, AttemptLayer]
     async with surroundings() as shared:
         built = build(component(resilience=everything, context={"ttl": "1h"}), shared)
 
@@ -70,7 +71,8 @@ async def test_what_is_not_configured_is_left_out() -> None:
     async with surroundings() as shared:
         built = build(component(resilience=Resilience(retries=0, breaker_faults=0)), shared)
 
-    assert [ObserveLayer, ScrubLayer, ContextLayer, CacheLayer, DeadlineLayer, AttemptLayer] == kinds_of(built.converse)
+    outer = [ObserveLayer, ScrubLayer, ContextLayer, CacheLayer, DeadlineLayer]
+    assert [*outer, HealthLayer, AttemptLayer] == kinds_of(built.converse)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,7 @@ async def test_an_attempt_has_the_whole_time_unless_given(
     """Limits on an attempt are the component's, and where it has none, the whole's."""
     async with surroundings() as shared:
         layer: Any = build(component(resilience=Resilience(retries=0, breaker_faults=0, **given)), shared).core
+        layer = layer._inner
 
     assert (first_s, idle_s) == (layer._limits.first_s, layer._limits.idle_s)
 

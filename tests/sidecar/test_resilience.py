@@ -8,6 +8,7 @@ import pytest
 
 from parley_crds.component import Component
 from parley_crds.resource import Cache, Resilience
+from parley_crds.stream import ProviderHealth
 from parley_sidecar.errors import ProviderUnavailable
 from parley_sidecar.instruments import Value
 from parley_sidecar.layers.attempt import AttemptLayer, AttemptLimits
@@ -139,3 +140,25 @@ async def test_a_reader_who_stalls_keeps_neither_slot_nor_probe() -> None:
     assert (1, 1) == (inner.closed, shown.value)
     assert ANSWER == await layer(asking())
     assert 0 == shown.value
+
+
+async def test_what_a_fallback_mends_is_still_told_of_the_provider(vendors: Vendors) -> None:
+    """The caller has an answer, and the operator hears why it was not the first component's."""
+    impatient: dict[str, Any] = {"retries": 0, "breaker_faults": 1, "breaker_pause": "1m"}
+    async with sidecar(gpt(vendors, "status-503", fallback=["backup"], **impatient), BACKUP) as running:
+        reply = await ask(running)
+        ailing = running.registry.ailing()
+
+    assert "hello" == text(reply)
+    assert {"gpt": ProviderHealth(breaker="open", last_error="unavailable")} == ailing
+
+
+async def test_a_later_answer_clears_what_is_told(vendors: Vendors) -> None:
+    """Without a breaker there is none that could be open."""
+    async with sidecar(gpt(vendors, "status-503", retries=0, breaker_faults=0)) as running:
+        await ask(running)
+        before = running.registry.ailing()
+        await running.alpha2(HELLO | {"metadata": {"model": "gpt-5-nano"}}, "gpt")
+
+        assert {"gpt": ProviderHealth(last_error="unavailable")} == before
+        assert {} == running.registry.ailing()

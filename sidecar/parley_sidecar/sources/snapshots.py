@@ -16,6 +16,8 @@ MAX_PLACES = 3
 def decode(text: str | bytes, running: Mapping[str, Component]) -> tuple[Snapshot, dict[str, str]]:
     """Read a snapshot, and why single components of it cannot be read; for those the running version stays.
 
+    It stays as well of those that the operator holds: they exist, and it knows no good version of them.
+
     Raises:
         ValueError: when the whole cannot be read; its sentence names fields, never what stands in them.
     """
@@ -30,9 +32,23 @@ def decode(text: str | bytes, running: Mapping[str, Component]) -> tuple[Snapsho
             unreadable[name] = f"this sidecar cannot read {_places(error)}"
             components.extend([running[name]] if name in running else [])
     try:
-        return Snapshot.model_validate({**document, "components": tuple(components)}), unreadable
+        read = Snapshot.model_validate({**document, "components": tuple(components)})
     except ValidationError as error:
         raise ValueError(f"a snapshot with a fault in {_places(error)}") from None
+    named = {component.name for component in components} | unreadable.keys()
+    stays = tuple(running[name] for name in read.held if name in running and name not in named)
+    return read.model_copy(update={"components": read.components + stays}), unreadable
+
+
+def completed(text: bytes, used: Snapshot) -> bytes:
+    """Return a message with what stayed of an earlier one in it: whoever begins with it must have that, too."""
+    stayed = [component.model_dump(mode="json") for component in used.components if component.name in used.held]
+    if not stayed:
+        return text
+    document = _object(text)
+    there = {_name(raw) for raw in document["components"]}
+    document["components"] += [each for each in stayed if each["name"] not in there]
+    return json.dumps(document).encode()
 
 
 def _object(text: str | bytes) -> dict[str, Any]:

@@ -4,33 +4,48 @@ Whatever goes wrong leaves the components as they are. Each reason is logged onc
 """
 
 import asyncio
+import itertools
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
 from parley_crds.component import Component
 from parley_crds.names import STREAM_PATH
-from parley_crds.stream import MAX_MESSAGE_BYTES, PING_INTERVAL_S, Acknowledgement, StoreSection
+from parley_crds.stream import (
+    MAX_MESSAGE_BYTES,
+    MAX_PROVIDERS,
+    PING_INTERVAL_S,
+    Acknowledgement,
+    ProviderHealth,
+    Snapshot,
+    StoreSection,
+)
 from parley_sidecar import edges
 from parley_sidecar.errors import ParleyError
-from parley_sidecar.http_client import HttpClient, RefusedError
+from parley_sidecar.http_client import HttpClient, RefusedError, WebSocket
 from parley_sidecar.registry import Registry
 from parley_sidecar.settings import Settings
 from parley_sidecar.sources import last_good
-from parley_sidecar.sources.snapshots import decode
+from parley_sidecar.sources.snapshots import completed, decode
 from parley_sidecar.stores import Stores
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
+LONGEST_ASKED_S: Final = 60.0
+"""The longest wait that the operator may ask for."""
+LOOK_S: Final = 0.5
+"""How often to see whether something about a provider's health changed."""
+TELL_S: Final = 2.0
+"""The shortest time between two messages that only tell of that."""
 MAX_REASON: Final = 512
 """Characters of a reason in an acknowledgement. Source: parley_crds.stream."""
 REFUSALS: Final = {
     401: "the operator does not accept this pod's token",
     403: "the operator does not let this pod in: its token is not bound to it, or it was not injected",
-    503: "the operator is not ready yet",
+    503: "the operator is not ready yet, or too busy",
 }
 
 _log = logging.getLogger(__name__)
@@ -42,6 +57,11 @@ def pause_s(failures: int, chance: Callable[[], float] = random.random) -> float
     return whole * (0.5 + chance() / 2)
 
 
+def asked_pause_s(asked_s: float, own_s: float) -> float:
+    """Return the seconds until the next attempt where the operator asked for some: those, and a part by chance."""
+    return max(own_s, min(asked_s, LONGEST_ASKED_S) + min(own_s, 1.0))
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How patient a stream is."""
@@ -50,6 +70,10 @@ class Pace:
     """Seconds until the next attempt, by the number of failed ones before it."""
     open_timeout_s: float = 10.0
     """Until the stream stands, the operator's TokenReview included."""
+    look_s: float = LOOK_S
+    tell_s: float = TELL_S
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """How to wait for the next attempt."""
 
 
 class StreamSource:
@@ -74,6 +98,8 @@ class StreamSource:
         self._hash = ""
         self._said = ""
         self._taken_count = 0
+        self._asked_s = 0.0
+        self._told: Mapping[str, ProviderHealth] | None = None
 
     @property
     def left_out(self) -> Mapping[str, str]:
@@ -88,7 +114,7 @@ class StreamSource:
         try:
             kept = await asyncio.to_thread(last_good.read, path)
             if kept is not None:
-                await self._apply(kept)
+                await self._apply(decode(kept, self._running))
         except (OSError, ValueError) as error:
             self._say(f"the last good snapshot cannot be used: {_words(error)}")
 
@@ -99,14 +125,17 @@ class StreamSource:
             taken = self._taken_count
             await edges.survived(self._attempt(), "the operator's stream failed")
             failures = 0 if self._taken_count > taken else failures + 1
-            await asyncio.sleep(self._pace.pause_s(failures))
+            own_s = self._pace.pause_s(failures)
+            await self._pace.sleep(asked_pause_s(self._asked_s, own_s) if self._asked_s else own_s)
 
     async def _attempt(self) -> None:
         """Connect and follow until the connection ends, and say why it did."""
+        self._asked_s, self._told = 0.0, None
         try:
             await self._follow()
             self._say("the operator closed the connection")
         except RefusedError as error:
+            self._asked_s = error.retry_after_s or 0.0
             self._say(REFUSALS.get(error.status, f"the operator refused with status {error.status}"))
         except (ParleyError, OSError) as error:
             self._say(_words(error))
@@ -122,32 +151,49 @@ class StreamSource:
                     max_bytes=MAX_MESSAGE_BYTES,
                 )
                 socket = await stack.enter_async_context(opening)
+            telling = asyncio.create_task(edges.survived(self._tell(socket), "the operator was not told"))
+            stack.callback(telling.cancel)
             async for text in socket.messages():
-                acknowledgement = await self._taken(text)
-                await socket.send(acknowledgement.model_dump_json())
+                await self._answer(socket, await self._taken(text))
+
+    async def _answer(self, socket: WebSocket, health: str) -> None:
+        """Say what runs after the last message, and how the providers do."""
+        self._told = self._registry.ailing()
+        failed = {name: reason[:MAX_REASON] for name, reason in self._failed.items()}
+        providers = dict(itertools.islice(self._told.items(), MAX_PROVIDERS))
+        answer = Acknowledgement(ack=self._hash, failed=failed, health=health, providers=providers)
+        await socket.send(answer.model_dump_json())
+
+    async def _tell(self, socket: WebSocket) -> None:
+        """Say it again when the providers do otherwise than was said, not too often; not before the first answer."""
+        while True:
+            await asyncio.sleep(self._pace.look_s)
+            if self._told is not None and self._told != self._registry.ailing():
+                await self._answer(socket, "ok")
+                await asyncio.sleep(self._pace.tell_s)
 
     def _token(self) -> str:
         """Read the token anew: the kubelet replaces it before it expires."""
         return self._settings.token_file.read_text("utf-8").strip() if self._settings.token_file else ""
 
-    async def _taken(self, text: str) -> Acknowledgement:
-        """Apply a snapshot and keep it; one that cannot be read changes nothing."""
+    async def _taken(self, text: str) -> str:
+        """Apply a snapshot and keep it, and return `ok`; one that cannot be read changes nothing, and that is said."""
         before = self._hash
         try:
-            await self._apply(text)
+            read = decode(text, self._running)
         except ValueError as error:
             self._say(f"the operator sent {error}")
-            return Acknowledgement(ack=self._hash, health=f"ignored {error}"[:MAX_REASON])
+            return f"ignored {error}"[:MAX_REASON]
+        await self._apply(read)
         self._said = ""
         self._taken_count += 1
         if self._hash != before:
-            await self._keep(text.encode())
-        failed = {name: reason[:MAX_REASON] for name, reason in self._failed.items()}
-        return Acknowledgement(ack=self._hash, failed=failed)
+            await self._keep(completed(text.encode(), read[0]))
+        return "ok"
 
-    async def _apply(self, text: str | bytes) -> None:
-        """Run a snapshot; raises ValueError when it cannot be read."""
-        snapshot, unreadable = decode(text, self._running)
+    async def _apply(self, read: tuple[Snapshot, Mapping[str, str]]) -> None:
+        """Run a snapshot that was read, and remember what of it could not be."""
+        snapshot, unreadable = read
         await self._use(snapshot.store)
         self._failed = {**await self._registry.replace(snapshot.components), **unreadable}
         self._running = {component.name: component for component in snapshot.components}

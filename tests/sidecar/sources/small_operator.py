@@ -35,6 +35,8 @@ class SmallOperator:
         """Sent at each connect; empty: nothing is sent."""
         self.refusal: int | None = None
         """The status that sidecars are refused with, instead of taking them."""
+        self.retry_after = ""
+        """What they are asked to wait then; empty: nothing is said of it."""
         self.silent = False
         """Whether connections are left without any answer."""
         self.tokens: list[str] = []
@@ -73,7 +75,8 @@ class SmallOperator:
         if self.silent:
             await asyncio.Event().wait()
         if self.refusal:
-            return web.Response(status=self.refusal, text="sk-hush")
+            asked = {"Retry-After": self.retry_after} if self.retry_after else {}
+            return web.Response(status=self.refusal, text="sk-hush", headers=asked)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self._open.add(socket)

@@ -8,7 +8,7 @@ import pytest
 
 from parley_crds.component import Component
 from parley_crds.stream import StoreSection, snapshot
-from parley_sidecar.sources.snapshots import decode
+from parley_sidecar.sources.snapshots import completed, decode
 from tests.sidecar.running import component
 
 ECHO = component("echo")
@@ -58,3 +58,26 @@ def test_garbage_is_told_without_its_content(text: str, sentence: str) -> None:
     """Whatever stands in a message may be a key."""
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         decode(text, {})
+
+
+def test_what_is_held_stays_as_it_runs() -> None:
+    """Only what runs can stay; what the snapshot brings itself, or could not be read, is not doubled."""
+    strange = {**GPT.model_dump(mode="json"), "privacy": {"mode": "telepathy"}}
+    text = message(ECHO, held=["gpt", "gone", "echo"])
+    broken = message(components=[strange], held=["gpt"])
+
+    assert (ECHO, GPT) == decode(text, {"gpt": GPT})[0].components
+    assert (ECHO,) == decode(text, {})[0].components
+    assert (GPT,) == decode(broken, {"gpt": GPT})[0].components
+
+
+def test_what_stays_is_kept_with_the_message() -> None:
+    """A container that begins with the file has it; a message in which nothing stayed is kept as it came."""
+    text = message(ECHO, held=["gpt"], news="from the future").encode()
+    used, _ = decode(text, {"gpt": GPT})
+    kept = completed(text, used)
+
+    assert decode(text, {"gpt": GPT}) == decode(kept, {})
+    assert "from the future" == json.loads(kept)["news"]
+    plain = message(ECHO, GPT).encode()
+    assert plain is completed(plain, decode(plain, {})[0])

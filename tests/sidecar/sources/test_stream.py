@@ -1,100 +1,22 @@
 """The stream source against a real WebSocket server over TLS: what is taken, what is answered, what goes wrong."""
 
-import asyncio
 import logging
 import stat
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from parley_crds.component import Component
-from parley_crds.stream import Snapshot, StoreSection, snapshot
+from parley_crds.stream import StoreSection
 from parley_sidecar.errors import NoComponentsYet
-from parley_sidecar.pipeline import Surroundings
-from parley_sidecar.registry import Registry
-from parley_sidecar.settings import Settings
-from parley_sidecar.sources.stream import Pace, StreamSource, pause_s
-from tests.conftest import eventually, free_port
-from tests.sidecar.running import component, surroundings
-from tests.sidecar.sources.small_operator import SmallOperator, anchors, authority
+from tests.conftest import eventually
+from tests.sidecar.running import component
+from tests.sidecar.sources.pods import pod, port_of, reasons, settings_for, snapshot_of
+from tests.sidecar.sources.small_operator import SmallOperator, anchors
 
 ECHO = component("echo")
 KEYLESS = component("gpt", "conversation.openai")
-
-
-@pytest.fixture(scope="module")
-def first_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority and its certificate for the operator."""
-    return authority(tmp_path_factory.mktemp("first") / "ca")
-
-
-@pytest.fixture(scope="module")
-def second_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another authority."""
-    return authority(tmp_path_factory.mktemp("second") / "ca")
-
-
-def snapshot_of(*components: Component, store: StoreSection | None = None, trust: str = "") -> Snapshot:
-    """Return a snapshot, by default without a store and without new anchors."""
-    return snapshot(components, store or StoreSection(), trust)
-
-
-@dataclass(slots=True)
-class Pod:
-    """One pod's sidecar as far as its source goes."""
-
-    settings: Settings
-    shared: Surroundings
-    registry: Registry
-    source: StreamSource
-    failures: list[int] = field(default_factory=list)
-    """What the pauses between attempts were asked for."""
-
-
-@asynccontextmanager
-async def pod(settings: Settings, *, open_timeout_s: float = 10.0) -> AsyncIterator[Pod]:
-    """Run a source meanwhile, with short pauses."""
-    failures: list[int] = []
-
-    def pause(count: int) -> float:
-        failures.append(count)
-        return 0.01
-
-    async with surroundings() as shared:
-        registry = Registry(shared)
-        source = StreamSource(settings, shared.http, registry, shared.stores, Pace(pause, open_timeout_s))
-        await source.start()
-        following = asyncio.create_task(source.run())
-        try:
-            yield Pod(settings, shared, registry, source, failures)
-        finally:
-            following.cancel()
-            await asyncio.wait([following])
-
-
-def settings_for(directory: Path, trust: str, port: int = 0) -> Settings:
-    """Return what the injector would set for a pod, with its token in place."""
-    (directory / "token").write_text("token-1\n")
-    return Settings(
-        operator_url=f"https://127.0.0.1:{port or free_port()}",
-        token_file=directory / "token",
-        trust_anchors=trust,
-        last_good_file=directory / "last-good.json",
-        app_id="shop",
-    )
-
-
-def port_of(settings: Settings) -> int:
-    """Return the port that the operator is expected at."""
-    return int(str(settings.operator_url).rpartition(":")[2])
-
-
-def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return why there were no new components, as often as the log says so."""
-    return [record.reason for record in caplog.records if record.getMessage() == "no new components"]  # type: ignore[attr-defined]
 
 
 async def test_a_snapshot_is_run_acknowledged_and_kept(tmp_path: Path, first_ca: Path, redis_url: str) -> None:
@@ -105,7 +27,7 @@ async def test_a_snapshot_is_run_acknowledged_and_kept(tmp_path: Path, first_ca:
     async with operator.serving(first_ca, port_of(settings)), pod(settings) as running:
         await eventually(lambda: operator.acknowledged)
 
-        assert [{"ack": sent.hash, "failed": {}, "health": "ok"}] == operator.acknowledged
+        assert [{"ack": sent.hash, "failed": {}, "health": "ok", "providers": {}}] == operator.acknowledged
         assert ("echo",) == running.registry.names()
         assert running.shared.stores.shared is not None
         assert ["Bearer token-1"] == operator.tokens
@@ -285,7 +207,8 @@ async def test_garbage_changes_nothing(tmp_path: Path, first_ca: Path, caplog: p
         await operator.send(snapshot_of(component("next")).model_dump_json())
         await eventually(lambda: running.registry.names() == ("next",))
 
-    assert {"ack": good.hash, "failed": {}, "health": "ignored a snapshot that is not JSON"} == operator.acknowledged[1]
+    told = {"ack": good.hash, "failed": {}, "health": "ignored a snapshot that is not JSON", "providers": {}}
+    assert told == operator.acknowledged[1]
     assert (("echo",), good.model_dump_json()) == (names, kept)
     assert ["the operator sent a snapshot that is not JSON"] == reasons(caplog)[:1]
     assert 1 == len(operator.tokens)
@@ -360,13 +283,3 @@ async def test_what_is_loaded_is_logged_without_secrets(
     (record,) = [record for record in caplog.records if record.getMessage() == "components loaded"]
     assert ("gpt",) == record.components  # type: ignore[attr-defined]
     assert "sk-hush" not in str(vars(record)) + caplog.text
-
-
-def test_pauses_double_up_to_half_a_minute() -> None:
-    """The first is short, none is longer than 30 s, and chance takes off half at most."""
-    longest = [pause_s(failures, lambda: 1.0) for failures in (0, 1, 2, 6, 1000)]
-    shortest = [pause_s(failures, lambda: 0.0) for failures in (0, 1000)]
-
-    assert [0.5, 1.0, 2.0, 30.0, 30.0] == longest
-    assert [0.25, 15.0] == shortest
-    assert 0.25 <= pause_s(0) <= 0.5
