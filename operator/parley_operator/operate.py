@@ -130,6 +130,18 @@ class Operator:
             tasks.create_task(self.statuses.run())
             tasks.create_task(forever(self.keeper.once, keeper.ROUND_S, "keeper failed"))
             tasks.create_task(self.peers.follow())
+            if self.settings.own_redis:
+                tasks.create_task(forever(self._keep_users, 1.0, "users of Redis not kept"))
+
+    async def _keep_users(self) -> None:
+        """Keep the namespaces' users in the chart's own Redis."""
+        from parley_operator.redis_users import RedisUsers  # noqa: PLC0415 - 19 MiB that others do not pay for
+
+        outcomes = self.reconciler.outcomes
+        remaining_s = self.leadership.remaining_s
+        await RedisUsers(
+            lambda: self.own.store, self.published, lambda: {namespace for namespace, _ in outcomes}, remaining_s
+        ).run()
 
     async def _watch(self) -> None:
         """Learn what is there, then follow it: by kopf's watches, by Secrets in turn, by a list from time to time."""

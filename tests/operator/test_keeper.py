@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from parley_operator import kube
 from parley_operator.certificates import (
     CA_LIFE,
     CA_OVERLAP,
@@ -17,8 +18,9 @@ from parley_operator.certificates import (
 )
 from parley_operator.errors import ApiUnavailable, Conflict
 from parley_operator.gather import read_secret
-from parley_operator.keeper import Keeper, acl, context_key, serving_names, store_credentials
+from parley_operator.keeper import MANAGER, Keeper, context_key, redis_credentials, serving_names
 from parley_operator.kube import Kube
+from parley_operator.redis_acl import file
 from parley_operator.settings import Settings
 from tests.operator.serving import FULLNAME, SECRETS, empty, limit_s, settings, webhook
 from tests.operator.world import Plant
@@ -86,7 +88,7 @@ async def test_it_fills_what_is_empty_and_then_changes_nothing(place: Plant, rea
     assert first == versions(place)
     assert {"tls.crt", "tls.key"} == found["ca"].keys()
     assert {"tls.crt", "tls.key", "ca.crt"} == found["tls"].keys()
-    assert acl(found["store"]["password"]) == found["store"]["users.acl"]
+    assert file(found["store"]["operator-password"]) == found["store"]["redis.acl"]
     assert 32 == len(base64.b64decode(found["context-key"]["key"]))
     assert not leaf_is_due(pair(found["tls"]), pair(found["ca"]), serving_names(settings(place)), NOW)
     assert [found["tls"]["ca.crt"]] * 2 == bundles(place)
@@ -183,10 +185,28 @@ async def test_what_is_missing_is_said_once(place: Plant, real_api: Kube, caplog
 
 @pytest.mark.control_plane
 async def test_credentials_of_somebody_elses_store_are_not_made(place: Plant, real_api: Kube) -> None:
-    """The user's own Secret is read, never written."""
-    await Keeper(real_api, settings(place, store_secret="of-the-user"), limit_s).once()
+    """Nor anything else of it: the Secret is the user's."""
+    await Keeper(real_api, settings(place, own_redis=False), limit_s).once()
 
     assert {} == contents(place)["store"]
+
+
+@pytest.mark.control_plane
+async def test_an_older_operator_takes_no_password_away(place: Plant, real_api: Kube) -> None:
+    """Which may lead once more during an upgrade: Redis has started with that password, and reads no other one."""
+    older = {"username": "parley", "password": "older", "users.acl": "user parley on"}
+    encoded = {key: base64.b64encode(text.encode()).decode() for key, text in older.items()}
+    metadata = {"name": f"{FULLNAME}-store"}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded}
+    path, keeper = kube.secret(place.namespace, metadata["name"]), Keeper(real_api, settings(place), limit_s)
+    await real_api.apply(path, body, MANAGER)
+    await keeper.once()
+    before = contents(place)["store"]
+    await real_api.apply(path, body, MANAGER)
+    await keeper.once()
+
+    assert {*older, "operator-password", "redis.acl"} == before.keys()
+    assert before == contents(place)["store"]
 
 
 @pytest.mark.control_plane
@@ -226,7 +246,12 @@ async def test_no_secret_is_logged_or_printed(place: Plant, real_api: Kube, capl
     found = contents(place)
     shown = "".join(repr(vars(record)) for record in caplog.records) + repr(keeper)
 
-    secret = [found["store"]["password"], found["store"]["users.acl"], found["context-key"]["key"], "PRIVATE KEY"]
+    secret = [
+        found["store"]["operator-password"],
+        found["store"]["redis.acl"],
+        found["context-key"]["key"],
+        "PRIVATE KEY",
+    ]
     assert [] == [text for text in secret if text in shown]
 
 
@@ -246,13 +271,13 @@ def test_the_leaf_is_good_for_both_services() -> None:
 
 def test_what_is_there_is_completed_not_replaced() -> None:
     """A password that somebody set stays, and Redis is told of it; so does a key."""
-    assert {"username": "parley", "password": "mine", "users.acl": acl("mine")} == store_credentials(
-        {"password": "mine", "users.acl": "stale"}
+    assert {"operator-password": "mine", "redis.acl": file("mine")} == redis_credentials(
+        {"operator-password": "mine", "redis.acl": "stale"}
     )
     assert {"key": "mine"} == context_key({"key": "mine"})
 
 
 def test_each_password_and_key_is_another() -> None:
     """They come from the system's source of randomness."""
-    assert store_credentials({}) != store_credentials({})
+    assert redis_credentials({}) != redis_credentials({})
     assert context_key({}) != context_key({})
