@@ -13,10 +13,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from parley_crds.stream import PING_INTERVAL_S
-from parley_operator import health, keeper, rounds
+from parley_operator import component_events, health, keeper, rounds
 from parley_operator.authentication import Account, Authenticator
+from parley_operator.component_events import ComponentEvents
 from parley_operator.connected import Connected
 from parley_operator.edges import forever, succeeded
+from parley_operator.events import Events
 from parley_operator.following import Following
 from parley_operator.handlers import PACE, Pace, Watcher
 from parley_operator.health import Judge, LoopLag
@@ -29,6 +31,8 @@ from parley_operator.metrics import Live, Metrics
 from parley_operator.news import News
 from parley_operator.own_secrets import OwnSecrets
 from parley_operator.peers import Peers
+from parley_operator.pods.owners import Hands, Owners
+from parley_operator.pods.rounds import PodRounds
 from parley_operator.public import create_public_app, gauges
 from parley_operator.published import Published
 from parley_operator.reconcile import Reconciler
@@ -50,6 +54,7 @@ class Operator:
     def __init__(self, api: Kube, settings: Settings, pace: Pace = PACE) -> None:
         self.settings = settings
         self.metrics = Metrics()
+        self.events = Events(api, settings.identity, self.metrics)
         self.published = Published(has_store=bool(settings.store_url))
         kinds = (OURS, DAPRS) if settings.read_dapr_components else (OURS,)
         self.reconciler = Reconciler(api, self.published, self.metrics, kinds)
@@ -61,6 +66,8 @@ class Operator:
         outcomes = self.reconciler.outcomes
         self.statuses = Statuses(api, outcomes, self.peers.totals, self.leadership.remaining_s)
         self.keeper = Keeper(api, settings, self.leadership.remaining_s)
+        hands = Hands(api, Owners(api), self.events, self.metrics, self.leadership.remaining_s)
+        self.pods = PodRounds(hands, settings, self.peers.pods)
         namespaces = settings.watch_namespaces
         self.resync = Resync(self.queue, outcomes, [partial(listed, api, kind, namespaces) for kind in kinds])
         self.secret_rounds = SecretRounds(api, self.queue, outcomes, self.metrics)
@@ -130,6 +137,9 @@ class Operator:
             tasks.create_task(self.statuses.run())
             tasks.create_task(forever(self.keeper.once, keeper.ROUND_S, "keeper failed"))
             tasks.create_task(self.peers.follow())
+            tasks.create_task(self.pods.run())
+            told = ComponentEvents(self.reconciler.outcomes, self.events, self.leadership.remaining_s)
+            tasks.create_task(forever(told.once, component_events.ROUND_S, "faults of components not told"))
             if self.settings.own_redis:
                 tasks.create_task(forever(self._keep_users, 1.0, "users of Redis not kept"))
 

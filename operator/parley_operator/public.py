@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from parley_crds import names
 from parley_operator.health import verdicts
 from parley_operator.metrics import ALONE, Gauge
+from parley_operator.pods.tallies import Tallies
 
 if TYPE_CHECKING:
     from parley_operator.operate import Operator
@@ -47,6 +48,7 @@ def gauges(operator: "Operator") -> Iterator[Gauge]:
     yield from _work_gauges(operator)
     yield from _health_gauges(operator)
     yield from _stream_gauges(operator)
+    yield from pod_gauges(operator.pods.tallies)
 
 
 def _work_gauges(operator: "Operator") -> Iterator[Gauge]:
@@ -124,3 +126,21 @@ def _components(operator: "Operator") -> dict[tuple[str, ...], float]:
 def _alone(name: str, meaning: str, read: Callable[[], float]) -> Gauge:
     """Return a gauge without labels."""
     return Gauge(name, meaning, lambda: {ALONE: float(read())})
+
+
+def pod_gauges(tallies: Tallies) -> Iterator[Gauge]:
+    """Return what the leader counts in its rounds over all pods, by namespace; a standby shows none."""
+    by_namespace = ("namespace",)
+
+    def tallied(name: str, meaning: str, labels: tuple[str, ...] = by_namespace) -> Gauge:
+        return Gauge(f"parley_operator_{name}_pods", meaning, lambda: tallies.read(name), labels)
+
+    yield tallied("missed", "Pods that ask for a sidecar and have none, though they could have one.")
+    yield tallied(
+        "marked",
+        "Pods that ask for a sidecar and could not have one, by the injector's reason.",
+        (*by_namespace, "reason"),
+    )
+    yield tallied("unconnected", "Pods whose sidecar has been running for two minutes or more and is not connected.")
+    yield tallied("damaged", "Pods whose sidecar was taken out or cannot work, because another webhook changed it.")
+    yield tallied("outdated", "Pods whose sidecar was made by other settings, or another version, than the present.")
