@@ -23,6 +23,7 @@ from typing import get_args
 from e2e.cluster.binaries import BinariesCluster
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.images import IMAGE_NAMES, build_images
+from e2e.cluster.programs import CHECKERS
 from e2e.cluster.settings import Kind, Proxy, settings
 
 VERBS = ("build", "up", "down", "status", "stop", "start", "load", "images", "exec")
@@ -57,7 +58,7 @@ def run(verb: str, cluster: BinariesCluster, names: Sequence[str]) -> int:
     """Do what the verb says."""
     match verb:
         case "build":
-            cluster.programs.build(names or cluster.program_names())
+            cluster.programs.build(names or [*cluster.program_names(), *CHECKERS])
         case "up":
             _up(cluster)
         case "down":

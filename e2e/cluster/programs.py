@@ -1,7 +1,8 @@
 """The cluster's own programs: pinned Go modules, compiled once and kept.
 
 All that shares a module compiles client-go and the API types once, which is most of the work, so everything of the
-default version is one module. Another Kubernetes version is a module of its own, with Kubernetes' programs alone.
+default version is one module. Another Kubernetes version is a module of its own, with Kubernetes' programs alone, and
+so are Helm 4, whose pins are to leave the others' alone, and promtool, which asks for newer packages than Kubernetes.
 """
 
 import functools
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,13 @@ KUBELET = {
     "coredns": "./coredns",
     "pause": "./pause",
 }
-PACKAGES = CONTROL_PLANE | KUBELET
+CHECKERS = {"promtool": "github.com/prometheus/prometheus/cmd/promtool", "helm4": "helm.sh/helm/v4/cmd/helm"}
+"""What no cluster runs, and tests of the chart do."""
+PACKAGES = CONTROL_PLANE | KUBELET | CHECKERS
+
+MODULE_OF_ITS_OWN = {"promtool": "promtool", "helm4": "helm4"}
+MONITORS = ("podmonitors", "prometheusrules", "servicemonitors")
+TAGS = {"promtool": "remove_all_sd"}  # without the clouds' service discoveries
 
 KWOK_STAGES = (
     "node/fast/node-initialize",
@@ -66,6 +73,11 @@ class Programs:
     def stages(self) -> Path:
         """Return kwok's stages: what it does with nodes and pods."""
         return self.path("kwok").with_name("kwok-stages.yaml")
+
+    @property
+    def monitors(self) -> Path:
+        """Return the Prometheus operator's CRDs, as far as the chart has objects of them; built with promtool."""
+        return self.path("promtool").with_name("monitors.yaml")
 
     @property
     def search_path(self) -> str:
@@ -100,17 +112,22 @@ class Programs:
         final.parent.mkdir(parents=True, exist_ok=True)
         if name == "kwok":
             self.stages.write_text(_stages(module), encoding="utf-8")
+        if name == "promtool":
+            self.monitors.write_text(_monitors(module), encoding="utf-8")
         # Under its name only once it is whole: a killed build leaves nothing that looks finished.
         partial = final.with_suffix(".partial")
-        flags = linker_flags(PACKAGES[name], pinned(module / "go.mod", "k8s.io/kubernetes"))
-        _go("build", "-trimpath", "-ldflags", flags, "-o", str(partial), PACKAGES[name], module=module)
+        flags = linker_flags(PACKAGES[name], pinned(MODULES / self.kubernetes / "go.mod", "k8s.io/kubernetes"))
+        options = ("-trimpath", "-tags", TAGS.get(name, ""), "-ldflags", flags, "-o", str(partial))
+        _go("build", *options, PACKAGES[name], module=module)
         partial.rename(final)
         print(f"built {name} in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
 
 def module_of(name: str, kubernetes: str) -> str:
     """Name the module that pins a program."""
-    return kubernetes if PACKAGES[name].startswith("k8s.io/kubernetes/") else DEFAULT_KUBERNETES
+    if PACKAGES[name].startswith("k8s.io/kubernetes/"):
+        return kubernetes
+    return MODULE_OF_ITS_OWN.get(name, DEFAULT_KUBERNETES)
 
 
 def cache_key(module: Path, compiler: str) -> str:
@@ -172,7 +189,21 @@ def _go(*arguments: str, module: Path) -> str:
 
 def _stages(module: Path) -> str:
     """Join the stages that kwok's module brings as files: its program has none built in."""
-    _go("mod", "download", "sigs.k8s.io/kwok", module=module)
-    source = Path(_go("list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok", module=module).strip())
-    texts = [(source / "kustomize" / "stage" / f"{name}.yaml").read_text(encoding="utf-8") for name in KWOK_STAGES]
-    return "\n---\n".join(texts)
+    source = _source("sigs.k8s.io/kwok", module) / "kustomize" / "stage"
+    return _joined(source / f"{name}.yaml" for name in KWOK_STAGES)
+
+
+def _monitors(module: Path) -> str:
+    """Join the CRDs that the Prometheus operator's module brings as files."""
+    source = _source("github.com/prometheus-operator/prometheus-operator", module) / "example/prometheus-operator-crd"
+    return _joined(source / f"monitoring.coreos.com_{name}.yaml" for name in MONITORS)
+
+
+def _source(dependency: str, module: Path) -> Path:
+    """Return where the sources of what a module pins are, downloaded if need be."""
+    _go("mod", "download", dependency, module=module)
+    return Path(_go("list", "-m", "-f", "{{.Dir}}", dependency, module=module).strip())
+
+
+def _joined(files: Iterable[Path]) -> str:
+    return "\n---\n".join(file.read_text(encoding="utf-8") for file in files)

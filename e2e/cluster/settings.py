@@ -43,7 +43,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 def _kubernetes(version: str) -> str:
-    known = sorted(path.name for path in MODULES.iterdir() if path.is_dir())
+    known = sorted(path.name for path in MODULES.glob("[0-9]*"))
     if version not in known:
         raise ClusterError(f"PARLEY_E2E_KUBERNETES is {version!r}, pinned are {', '.join(known)}")
     return version

@@ -1,4 +1,4 @@
-"""`python -m parley_operator operator|injector`: the two processes of the one image."""
+"""`python -m parley_operator operator|injector|selftest`: the two processes of the one image, and their trial."""
 
 import argparse
 import asyncio
@@ -9,15 +9,20 @@ from parley_crds import __version__, logs
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run one of the two until SIGTERM."""
+    """Run one of the two until SIGTERM, or try what they do."""
     parser = argparse.ArgumentParser(prog="parley_operator", description=__doc__)
-    parser.add_argument("process", choices=("operator", "injector"))
+    parser.add_argument("process", choices=("operator", "injector", "selftest"))
     parser.add_argument("--version", action="version", version=__version__)
-    arguments = parser.parse_args(words)
-    if arguments.process == "injector":
-        _inject()
-    else:
-        _operate()
+    arguments, rest = parser.parse_known_args(words)
+    if rest and arguments.process != "selftest":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    match arguments.process:
+        case "injector":
+            _inject()
+        case "selftest":
+            _try(rest)
+        case _:
+            _operate()
 
 
 def _inject() -> None:
@@ -25,6 +30,12 @@ def _inject() -> None:
     from parley_operator.injector import webhook  # noqa: PLC0415
 
     webhook.main()
+
+
+def _try(words: Sequence[str]) -> None:
+    from parley_operator import selftest  # noqa: PLC0415 - as above
+
+    selftest.main(words)
 
 
 def _operate() -> None:
@@ -37,6 +48,9 @@ def _operate() -> None:
     settings = Settings.read()
     logs.configure(settings.log_level)
     logging.getLogger("kopf").setLevel(logging.WARNING)  # it tells each event, and its settings with it
+    logging.getLogger("kopf._core.reactor.running").setLevel(
+        logging.ERROR
+    )  # that signals are not its own is on purpose
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(operate(settings))

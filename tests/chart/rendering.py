@@ -21,6 +21,9 @@ VALUE_SETS = {
     "ha": (CHART / "values-ha.yaml",),
     "namespaced": (ROOT / "tests/chart/values/namespaced.yaml",),
     "assigned-ids": (ROOT / "tests/chart/values/assigned-ids.yaml",),
+    "cert-manager": (ROOT / "tests/chart/values/cert-manager.yaml",),
+    "small": (CHART / "ci/small-values.yaml",),
+    "opted-in": (CHART / "ci/opted-in-values.yaml",),
 }
 """Values files by the name of their golden render."""
 
@@ -38,6 +41,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([helm(), *arguments], text=True, capture_output=True, check=False)
 
 
+@functools.cache
 def rendered_text(*flags: str, release: str = "parley") -> str:
     """Render the chart without the CRD, which is generated and tested elsewhere."""
     place = ("--namespace", NAMESPACE, "--kube-version", "1.36.0", "--set", "crds.enabled=false")
@@ -63,7 +67,7 @@ def files(paths: Iterable[Path]) -> list[str]:
 
 def manifests(text: str) -> Iterator[Manifest]:
     """Read the documents that are not empty."""
-    return (document for document in yaml.safe_load_all(text) if document)
+    return (document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document)
 
 
 def one(documents: Iterable[Manifest], kind: str, name: str) -> Manifest:
@@ -76,3 +80,14 @@ def pods(documents: Iterable[Manifest]) -> dict[str, Manifest]:
     """Return the pod specs of all Deployments by the Deployment's name."""
     deployments = (each for each in documents if each["kind"] == "Deployment")
     return {each["metadata"]["name"]: each["spec"]["template"]["spec"] for each in deployments}
+
+
+def container(documents: list[Manifest], part: str) -> dict[str, Any]:
+    """Return the only container of a part's pod."""
+    (found,) = pods(documents)[f"parley-{part}"]["containers"]
+    return dict(found)
+
+
+def variables(documents: list[Manifest]) -> dict[str, str | None]:
+    """Return the operator's environment; None where a value comes from the pod."""
+    return {each["name"]: each.get("value") for each in container(documents, "operator")["env"]}

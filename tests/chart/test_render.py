@@ -2,42 +2,37 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from parley_crds import names
 from parley_crds.crd import definition
 from parley_operator.injector import settings as injector_settings
-from tests.chart.rendering import CHART, VALUE_SETS, Manifest, manifests, one, pods, rendered, rendered_set, run
+from parley_operator.keeper import serving_names
+from parley_operator.settings import Settings
+from tests.chart.rendering import (
+    CHART,
+    VALUE_SETS,
+    container,
+    files,
+    manifests,
+    one,
+    pods,
+    rendered,
+    rendered_set,
+    run,
+    variables,
+)
 
 pytestmark = pytest.mark.control_plane  # helm is built with the control plane's programs
 
 
-def container(documents: list[Manifest], part: str) -> dict[str, Any]:
-    """Return the only container of a part's pod."""
-    (found,) = pods(documents)[f"parley-{part}"]["containers"]
-    return dict(found)
-
-
-def variables(documents: list[Manifest]) -> dict[str, str | None]:
-    """Return the operator's environment; None where a value comes from the pod."""
-    return {each["name"]: each.get("value") for each in container(documents, "operator")["env"]}
-
-
-def test_lint_finds_nothing() -> None:
-    """Helm's linter is content, warnings included."""
-    done = run("lint", "--strict", "--kube-version", "1.36.0", str(CHART))
+@pytest.mark.parametrize("name", VALUE_SETS)
+def test_lint_finds_nothing(name: str) -> None:
+    """Helm's linter is content with each value set, warnings included."""
+    done = run("lint", "--strict", "--kube-version", "1.36.0", str(CHART), *files(VALUE_SETS[name]))
 
     assert 0 == done.returncode, done.stdout
-
-
-def test_a_bad_value_stops_helm() -> None:
-    """Helm reads the schema: a value that it does not know is an error, not without effect."""
-    done = run("template", "parley", str(CHART), "--kube-version", "1.36.0", "--set", "injector.replica=3")
-
-    assert done.returncode
-    assert "replica" in done.stderr
 
 
 def test_the_crd_is_the_generated_one() -> None:
@@ -103,6 +98,47 @@ def test_pods_are_restricted(name: str) -> None:
         assert not {"hostPath", "hostNetwork", "hostPID"} & {*spec, *(key for each in spec["volumes"] for key in each)}
 
 
+def test_the_trials_pod_is_restricted() -> None:
+    """The pod of `helm test` keeps to it as well, with a token of an account that is there only meanwhile."""
+    spec = one(rendered(), "Pod", "parley-selftest")["spec"]
+    (container,) = spec["containers"]
+
+    assert (True, {"type": "RuntimeDefault"}) == (
+        spec["securityContext"]["runAsNonRoot"],
+        spec["securityContext"]["seccompProfile"],
+    )
+    assert {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True} == (
+        container["securityContext"]
+    )
+    assert "helm.sh/hook" in one(rendered(), "ServiceAccount", "parley-selftest")["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize(
+    ("values", "namespace"),
+    [
+        ("operator.replicas=1", "default"),
+        ("watchNamespaces={shop,billing}", "shop"),
+        ("watchNamespaces={parley-system,billing}", "billing"),
+        ("selftest.namespace=lab", "lab"),
+    ],
+)
+def test_where_the_trial_is_made(values: str, namespace: str) -> None:
+    """It is made where Parley serves, which is not its own namespace; its rights are there."""
+    documents = rendered("--set", values)
+    (container,) = one(documents, "Pod", "parley-selftest")["spec"]["containers"]
+
+    assert ["selftest", "--namespace", namespace, "--name", "parley-selftest"] == container["args"]
+    assert namespace == one(documents, "Role", "parley-selftest")["metadata"]["namespace"]
+
+
+def test_there_is_no_trial_where_it_could_not_succeed() -> None:
+    """A release in the namespace `default` that names no other has no test: pods beside it get no sidecars."""
+    done = run("template", "parley", str(CHART), "--namespace", "default", "--kube-version", "1.36.0")
+
+    assert [] == [each for each in manifests(done.stdout) if each["kind"] == "Pod"]
+    assert 0 == done.returncode
+
+
 @pytest.mark.parametrize("name", VALUE_SETS)
 def test_containers_need_no_shell(name: str) -> None:
     """No command and no probe runs a shell: the images have none."""
@@ -128,23 +164,25 @@ def test_containers_say_what_they_need(name: str) -> None:
 def test_only_the_operator_has_a_token(name: str) -> None:
     """No other pod gets a token of the API server, nor do the accounts hand one out by themselves."""
     documents = rendered_set(name)
-    mounted = {each["serviceAccountName"] for each in pods(documents).values() if each["automountServiceAccountToken"]}
+    mounted = {name for name, spec in pods(documents).items() if spec["automountServiceAccountToken"]}
     accounts = [each for each in documents if each["kind"] == "ServiceAccount"]
 
-    assert all(account.endswith("-operator") for account in mounted)
+    assert all(name.endswith("-operator") for name in mounted)
     assert not any(account["automountServiceAccountToken"] for account in accounts)
 
 
 @pytest.mark.parametrize("name", VALUE_SETS)
 def test_the_injector_can_read_its_settings(name: str, tmp_path: Path) -> None:
     """The rendered injector.json is what the injector's own reader accepts."""
-    (settings_map,) = (each for each in rendered_set(name) if each["kind"] == "ConfigMap")
+    documents = rendered_set(name)
+    (settings_map,) = (each for each in documents if each["kind"] == "ConfigMap" and "injector.json" in each["data"])
     file = tmp_path / "injector.json"
     file.write_text(settings_map["data"]["injector.json"], encoding="utf-8")
 
     read = injector_settings.load(file)
 
     assert read.operator_url.endswith("-operator.parley-system.svc:443")
+    assert () == injector_settings.unknown_fields(file)
 
 
 def test_the_injectors_settings_are_the_values(tmp_path: Path) -> None:
@@ -179,6 +217,38 @@ def test_the_injector_waits_for_its_certificate() -> None:
     assert not secret.get("optional")
 
 
+@pytest.mark.parametrize(("name", "tls"), [("cert-manager", "parley-tls"), ("namespaced", "parley-certificate")])
+def test_a_foreign_certificate_comes_with_the_operators_bundle(name: str, tls: str) -> None:
+    """Where somebody else makes the certificate, the authorities still come from the operator, and never its key."""
+    volumes = {each["name"]: each for each in pods(rendered_set(name))["parley-injector"]["volumes"]}
+    sources = [source["secret"] for source in volumes["tls"]["projected"]["sources"]]
+
+    assert {tls: ["tls.crt", "tls.key"], "parley-ca": ["ca.crt"]} == {
+        source["name"]: [item["key"] for item in source["items"]] for source in sources
+    }
+
+
+def test_cert_manager_is_asked_for_what_is_served() -> None:
+    """The Certificate names both Services as the operator's own would, and the issuer that the values name."""
+    spec = one(rendered_set("cert-manager"), "Certificate", "parley-tls")["spec"]
+
+    assert sorted(serving_names(Settings("parley-system", "", "parley"))) == sorted(spec["dnsNames"])
+    assert ("parley-tls", "72h") == (spec["secretName"], spec["duration"])
+    assert {"name": "company", "kind": "ClusterIssuer", "group": "cert-manager.io"} == spec["issuerRef"]
+
+
+def test_cert_manager_makes_an_authority_where_none_is_named() -> None:
+    """Without an issuer the chart brings a chain of its own: self-signed, authority, certificate."""
+    documents = rendered("--set", "certificates.mode=certManager")
+    authority = one(documents, "Certificate", "parley-issuer")["spec"]
+    issuer = one(documents, "Issuer", "parley-issuer")["spec"]
+
+    assert (True, "parley-self-signed") == (authority["isCA"], authority["issuerRef"]["name"])
+    assert authority["secretName"] == issuer["ca"]["secretName"]
+    assert "parley-issuer" == one(documents, "Certificate", "parley-tls")["spec"]["issuerRef"]["name"]
+    assert "parley-issuer" not in {each["metadata"]["name"] for each in documents if each["kind"] == "Secret"}
+
+
 def test_secrets_and_lease_are_empty() -> None:
     """The chart writes nothing that the operator's leader writes: an upgrade then leaves it alone."""
     documents = rendered()
@@ -191,45 +261,38 @@ def test_secrets_and_lease_are_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "url", "secret"),
-    [
-        ("redis.enabled=true", "redis://parley-redis.parley-system.svc:6379", "parley-store"),
-        ("redis.enabled=false", "", ""),
-        ("redis.external.url=rediss://redis.example:6380", "rediss://redis.example:6380", ""),
-        (
-            "redis.external.url=redis://redis.example:6379,redis.external.existingSecret=mine",
-            "redis://redis.example:6379",
-            "mine",
-        ),
-    ],
+    ("part", "ports", "calls_nobody"),
+    [("operator", [8443, 9464], False), ("injector", [10250, 9464], True), ("redis", [6379], True)],
 )
-def test_the_operator_learns_the_store(flags: str, url: str, secret: str) -> None:
-    """The operator is told one store: the chart's, the user's, or none; the chart's runs only in the first case."""
-    documents = rendered("--set", flags)
-    environment = variables(documents)
+def test_policies_admit_what_is_served(part: str, ports: list[int], calls_nobody: bool) -> None:  # noqa: FBT001
+    """Each part's policy selects its pods and admits its ports; injector and Redis may call nobody."""
+    documents = rendered("--set", "injector.port=10250")
+    spec = one(documents, "NetworkPolicy", f"parley-{part}")["spec"]
+    labels = one(documents, "Deployment", f"parley-{part}")["spec"]["template"]["metadata"]["labels"]
 
-    assert (url, secret) == (environment["PARLEY_STORE_URL"], environment["PARLEY_STORE_SECRET"])
-    assert ("parley-redis" in url) == ("parley-redis" in pods(documents))
+    assert ports == [port["port"] for rule in spec["ingress"] for port in rule["ports"]]
+    assert spec["podSelector"]["matchLabels"].items() <= labels.items()
+    assert (["Ingress", "Egress"] if calls_nobody else ["Ingress"]) == spec["policyTypes"]
+    assert "egress" not in spec
 
 
-def test_the_operators_environment() -> None:
-    """The operator gets every variable that it reads, and no others."""
-    expected = {
-        "PARLEY_NAMESPACE": None,
-        "PARLEY_POD_NAME": None,
-        "PARLEY_FULLNAME": "parley",
-        "PARLEY_WATCH_NAMESPACES": "shop,billing",
-        "PARLEY_WEBHOOK_NAME": "parley-injector",
-        "PARLEY_PORT": "8443",
-        "PARLEY_METRICS_PORT": "9464",
-        "PARLEY_PEER_TOKEN_FILE": "/var/run/secrets/parley/peer/token",
-        "PARLEY_STORE_URL": "rediss://redis.example:6380/1",
-        "PARLEY_STORE_SECRET": "redis-credentials",
-        "PARLEY_LOG_LEVEL": "info",
-    }
-    environment = variables(rendered_set("namespaced"))
+def test_the_injectors_port_is_one() -> None:
+    """Its port for the API server is said to the process, to the container, and by name to the Service."""
+    documents = rendered("--set", "injector.port=10250")
+    settings = json.loads(one(documents, "ConfigMap", "parley-injector")["data"]["injector.json"])
+    ports = {each["name"]: each["containerPort"] for each in container(documents, "injector")["ports"]}
+    service = one(documents, "Service", "parley-injector")["spec"]["ports"][0]
 
-    assert expected == environment
+    assert 10250 == settings["port"] == ports["webhook"]
+    assert (443, "webhook") == (service["port"], service["targetPort"])
+
+
+def test_objects_of_the_users_own() -> None:
+    """Further objects are templates, as manifests or as text, and part of the release."""
+    text = "--set-json", r'extraObjects=["apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-x"]'
+
+    assert {"for": "the release's own operators"} == one(rendered_set("opted-in"), "ConfigMap", "parley-notes")["data"]
+    assert one(rendered(*text), "ConfigMap", "parley-x")
 
 
 def test_budgets_only_where_they_allow_something() -> None:

@@ -1,79 +1,38 @@
 """The real operator with the chart's environment and the chart's rights, in both modes: nothing it does is refused."""
 
 import json
-import os
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from e2e.cluster import Cluster
-from tests.conftest import free_port, until
-from tests.control_plane.release import Release, namespace
+from tests.conftest import until
+from tests.control_plane import parts
+from tests.control_plane.release import Release, annotated_pod, namespace
 
 pytestmark = pytest.mark.control_plane
 
 SYSTEM, SHOP, NAME = "operated-system", "operated-shop", "operated-parley"
+ONE_NAMESPACE = (
+    f"watchNamespaces={{{SHOP}}}",
+    "dapr.readComponents=true",
+    "missedPods.evict=true",
+    "outdatedSidecars.restart=true",
+)
 
 
-@pytest.fixture(params=["", SHOP], ids=["all namespaces", "one namespace"])
+@pytest.fixture(params=[(), ONE_NAMESPACE], ids=["all namespaces", "one namespace"])
 def parley(control_plane: Cluster, request: pytest.FixtureRequest) -> Iterator[Release]:
-    """The chart, serving all namespaces or SHOP alone."""
+    """The chart, serving all namespaces, or SHOP alone with all that can be opted in."""
     with ExitStack() as stack:
         for name in (SYSTEM, SHOP):
             stack.enter_context(namespace(control_plane, name))
-        release = Release(control_plane, NAME, SYSTEM)
-        stack.enter_context(
-            release.installed(f"watchNamespaces={{{request.param}}}" if request.param else "crds.enabled=true")
-        )
+        release = Release(control_plane, NAME, SYSTEM, waits=False)
+        stack.enter_context(release.installed(*request.param))
         yield release
-
-
-def environment(release: Release, directory: Path) -> dict[str, str]:
-    """Return what the operator's container would have; ports, host and tokens are this machine's."""
-    deployment = json.loads(release.kubectl("get", "deployment", f"{NAME}-operator", "-o", "json"))
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    given = {each["name"]: each.get("value", "") for each in container["env"]}
-    config = json.loads(release.cluster.kubeconfig.read_text())
-    account = f"{NAME}-operator"
-    config["users"][0]["user"] = {"token": release.kubectl("create", "token", account).strip()}
-    (directory / "kubeconfig").write_text(json.dumps(config))
-    (directory / "peer").write_text(release.kubectl("create", "token", account, "--audience", "parley-peer"))
-    own = {
-        "KUBECONFIG": str(directory / "kubeconfig"),
-        "PARLEY_NAMESPACE": SYSTEM,
-        "PARLEY_POD_NAME": "operated-0",
-        "PARLEY_HOST": "127.0.0.1",
-        "PARLEY_PORT": str(free_port()),
-        "PARLEY_METRICS_PORT": str(free_port()),
-        "PARLEY_PEER_TOKEN_FILE": str(directory / "peer"),
-    }
-    return os.environ | given | own
-
-
-@contextmanager
-def running(variables: dict[str, str], log: Path) -> Iterator[str]:
-    """Run the operator's process inside the block; yield the root of its health and metrics."""
-    command = [sys.executable, "-m", "parley_operator", "operator"]
-    with log.open("wb") as output, subprocess.Popen(command, env=variables, stdout=output, stderr=output) as process:
-        try:
-            yield f"http://127.0.0.1:{variables['PARLEY_METRICS_PORT']}"
-        finally:
-            process.terminate()
-
-
-def is_ready(url: str) -> bool:
-    """Say whether the operator is ready; False while nobody listens."""
-    try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as reply:
-            return bool(reply.status == 200)
-    except OSError:
-        return False
 
 
 def component_status(release: Release) -> str:
@@ -81,12 +40,6 @@ def component_status(release: Release) -> str:
     ready = '{range .status.conditions[?(@.type=="Ready")]}{.status} {.reason}{end}'
     path = f"jsonpath={{.status.observedGeneration}} {ready}"
     return release.cluster.kubectl("-n", SHOP, "get", "conv", "gpt", "-o", path)
-
-
-def keys(release: Release, suffix: str) -> set[str]:
-    """Name what is in one of the chart's Secrets."""
-    secret = json.loads(release.kubectl("get", "secret", f"{NAME}-{suffix}", "-o", "json"))
-    return set(secret.get("data", {}))
 
 
 def objects() -> dict[str, Any]:
@@ -99,22 +52,27 @@ def objects() -> dict[str, Any]:
 
 
 def test_the_operator_can_do_its_work(parley: Release, tmp_path: Path) -> None:
-    """It gets ready, judges a component with a Secret, fills what the injector and Redis wait for, and meets no 403."""
+    """It judges a component with a Secret, fills what others wait for, tells of a missed pod, and meets no 403."""
+    pod = annotated_pod("true")
+    pod["metadata"]["labels"] = {"app": "shop"}
+    parley.cluster.kubectl("-n", SHOP, "apply", "-f", "-", feed=json.dumps(pod))
     parley.cluster.kubectl("-n", SHOP, "apply", "-f", "-", feed=json.dumps(objects()))
     log = tmp_path / "operator.log"
 
-    with running(environment(parley, tmp_path), log) as url:
-        until("the operator is ready", lambda: is_ready(url))
+    with parts.running("operator", parts.operators(parley, tmp_path), log) as url:
+        assert [200, 200, 200] == [parts.status(url + path) for path in parts.probed(parley, "operator")]
         until("the component is ready", lambda: component_status(parley) == "1 True Ready")
         parley.cluster.kubectl(
             "-n", SHOP, "patch", "conv", "gpt", "--type=merge", "-p", '{"spec":{"cache":{"ttl":"1m"}}}'
         )
         until("the change is seen", lambda: component_status(parley) == "2 True Ready")
-        until("the injector's certificate", lambda: {"tls.crt", "tls.key", "ca.crt"} <= keys(parley, "tls"))
-        until("Redis' users", lambda: "users.acl" in keys(parley, "store"))
+        until("the injector's certificate", lambda: set(parts.TLS) <= parts.data(parley, "tls").keys())
+        until("Redis' users", lambda: "redis.acl" in parts.data(parley, "store"))
         path = "jsonpath={.webhooks[*].clientConfig.caBundle}"
         name = f"{NAME}-injector"
         bundles = ("get", "mutatingwebhookconfiguration", name, "-o", path)
         until("caBundle", lambda: len(parley.kubectl(*bundles).split()) == 2)
+        told = ("-n", SHOP, "get", "events", "-o", "jsonpath={.items[*].reason}")
+        until("the missed pod is told of", lambda: "SidecarMissing" in parley.cluster.kubectl(*told))
 
     assert not {word for word in ("status 403", "forbidden") if word in log.read_text().lower()}

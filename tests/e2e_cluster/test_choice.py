@@ -37,7 +37,12 @@ def test_directories_follow_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "allowed"), [("PARLEY_E2E", "minikube", "binaries"), ("PARLEY_E2E_KUBERNETES", "1.2", "1.36")]
+    ("variable", "value", "allowed"),
+    [
+        ("PARLEY_E2E", "minikube", "binaries"),
+        ("PARLEY_E2E_KUBERNETES", "1.2", "1.36"),
+        ("PARLEY_E2E_KUBERNETES", "promtool", "1.36"),
+    ],
 )
 def test_a_wrong_setting_is_refused_with_those_allowed(variable: str, value: str, allowed: str) -> None:
     """A typing error does not silently choose the default."""

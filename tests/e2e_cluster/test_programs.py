@@ -47,10 +47,12 @@ def test_a_module_without_the_pin_is_refused(tmp_path: Path) -> None:
 
 
 def test_only_kubernetes_own_programs_come_from_another_versions_module() -> None:
-    """Helm, etcd, kwok and CoreDNS are compiled once for all Kubernetes versions."""
+    """Helm, etcd, kwok and CoreDNS are compiled once for all Kubernetes versions; promtool and Helm 4 stand apart."""
     common = {name for name in PACKAGES if module_of(name, "1.34") == "1.36"}
+    apart = {name for name in PACKAGES if module_of(name, "1.34") == module_of(name, "1.36") == name}
 
     assert common == {"etcd", "kwok", "helm", "coredns", "pause"}
+    assert apart == {"promtool", "helm4"}
 
 
 def test_kubernetes_programs_know_their_version() -> None:

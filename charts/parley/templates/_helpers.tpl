@@ -56,6 +56,31 @@ redis://{{ include "parley.fullname" . }}-redis.{{ .Release.Namespace }}.svc:637
 {{- end -}}
 {{- end }}
 
+{{- /* The Secret with the serving certificate, its key and the authority that signed it. */ -}}
+{{- define "parley.tlsSecret" -}}
+{{- if eq .Values.certificates.mode "external" -}}
+{{ .Values.certificates.existingSecret }}
+{{- else -}}
+{{ include "parley.fullname" . }}-tls
+{{- end -}}
+{{- end }}
+
+{{- /* The service account of one part: (dict "context" $ "part" "operator"). */ -}}
+{{- define "parley.account" -}}
+{{- default (printf "%s-%s" (include "parley.fullname" .context) .part) (index .context.Values.serviceAccounts .part) -}}
+{{- end }}
+
+{{- /*
+Where `helm test` makes a component and tries a pod: not in the release's own namespace, whose pods get no sidecars. Empty where
+there is no other to be named.
+*/ -}}
+{{- define "parley.selftestNamespace" -}}
+{{- $own := .Release.Namespace -}}
+{{- if eq .Values.selftest.namespace $own }}{{ fail "selftest.namespace: pods of the release's own namespace get no sidecars" }}{{ end -}}
+{{- $served := default (list "default") .Values.watchNamespaces -}}
+{{- without (concat (list .Values.selftest.namespace) $served | compact) $own | first | default "" -}}
+{{- end }}
+
 {{- /* "true" where the chart runs Redis. */ -}}
 {{- define "parley.ownRedis" -}}
 {{- if and .Values.redis.enabled (not .Values.redis.external.url) }}true{{ end -}}
@@ -68,14 +93,17 @@ capabilities:
 readOnlyRootFilesystem: true
 {{- end }}
 
-{{- /* Health on a port of its own, as operator and injector serve it. Start is generous: nodes may be slow and images cold. */ -}}
+{{- /*
+Health on a port of its own, as operator and injector serve it: (dict "liveness" PATH). Start is generous: nodes may be slow
+and images cold.
+*/ -}}
 {{- define "parley.probes" -}}
 startupProbe:
   httpGet: {path: /healthz, port: metrics}
   periodSeconds: 1
   failureThreshold: 120
 livenessProbe:
-  httpGet: {path: /healthz, port: metrics}
+  httpGet: {path: {{ .liveness }}, port: metrics}
   periodSeconds: 10
   timeoutSeconds: 5
 readinessProbe:
@@ -87,8 +115,8 @@ readinessProbe:
 {{- /* A pod's fields outside its containers. Service links off: a Service of ours would set PARLEY_* variables. */ -}}
 {{- define "parley.pod" -}}
 {{- $values := .context.Values -}}
-serviceAccountName: {{ include "parley.fullname" .context }}-{{ .part }}
-automountServiceAccountToken: {{ eq .part "operator" }}
+serviceAccountName: {{ include "parley.account" . }}
+automountServiceAccountToken: {{ has .part (list "operator" "selftest") }}
 enableServiceLinks: false
 {{- with $values.priorityClassName }}
 priorityClassName: {{ . }}

@@ -1,5 +1,5 @@
-{{- /* injector.json: what the injector reads at start, its own settings and those of the sidecars it adds. */ -}}
-{{- define "parley.injectorSettings" -}}
+{{- /* Those of the injector's settings that shape a sidecar. */ -}}
+{{- define "parley.sidecarSettings" -}}
 {{- $sidecar := .Values.sidecar -}}
 {{- dict
   "image" (include "parley.image" (dict "context" . "image" "sidecar"))
@@ -11,9 +11,27 @@
   "runAsGroup" $sidecar.runAsGroup
   "sidecarLogLevel" $sidecar.logLevel
   "sidecarDrainSeconds" $sidecar.drainSeconds
+  "sidecarNative" $sidecar.native
+  | toJson -}}
+{{- end }}
+
+{{- /* Says which image and settings a sidecar was made with: the injector stamps it, the operator compares. */ -}}
+{{- define "parley.sidecarRevision" -}}
+{{- printf "%s %s" (include "parley.sidecarSettings" .) .Chart.AppVersion | sha256sum | trunc 16 -}}
+{{- end }}
+
+{{- /* injector.json: what the injector reads at start, its own settings and those of the sidecars it adds. */ -}}
+{{- define "parley.injectorSettings" -}}
+{{- $all := dict
+  "sidecarRevision" (include "parley.sidecarRevision" .)
+  "releaseNamespace" .Release.Namespace
   "failurePolicy" .Values.injector.failurePolicy
+  "port" (int .Values.injector.port)
   "logLevel" .Values.injector.logLevel
-  | toPrettyJson -}}
+-}}
+{{- /* One by one: `merge` would drop nulls. */ -}}
+{{- range $name, $value := include "parley.sidecarSettings" . | fromJson }}{{ $_ := set $all $name $value }}{{ end -}}
+{{- toPrettyJson $all -}}
 {{- end }}
 
 {{- /* Requests and limits with every quantity as text: `cpu: 1` is a number in YAML. */ -}}
@@ -25,6 +43,13 @@
 {{- $_ := set $texts $kind $set -}}
 {{- end -}}
 {{- toJson $texts -}}
+{{- end }}
+
+{{- /* A pod that has no sidecar, neither a native one nor a plain container. */ -}}
+{{- define "parley.noSidecarYet" -}}
+!object.spec.containers.exists(c, c.name == 'parley') &&
+{{- " " -}}
+!(has(object.spec.initContainers) && object.spec.initContainers.exists(c, c.name == 'parley'))
 {{- end }}
 
 {{- /*
@@ -55,7 +80,7 @@ Each attempt after the first asks only for pods that have no sidecar yet; the la
       expression: {{ .expression | quote }}
     {{- if gt .attempt 1 }}
     - name: no-sidecar-yet
-      expression: "!has(object.spec.initContainers) || !object.spec.initContainers.exists(c, c.name == 'parley')"
+      expression: {{ include "parley.noSidecarYet" . | quote }}
     {{- end }}
   namespaceSelector:
     matchExpressions:
