@@ -24,6 +24,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """The first prompt's number."""
     distinct: int = 0
     """Prompts come round again after this many; 0: each is new."""
+    per_s: float = 0.0
+    """Requests of all connections together; 0: each asks again as soon as it is answered."""
+    authorities: str = ""
+    """The file of those that must have signed the server's certificate; empty: no TLS."""
     expected: str = ""
     """What every answer must hold, in its head or body."""
 

@@ -7,9 +7,11 @@ comes from requests that fail.
 
 import asyncio
 import gc
+import ssl
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from math import ceil
 from typing import Final, cast
 
@@ -63,9 +65,12 @@ class Run:
 class Caller(asyncio.Protocol):
     """One keep-alive connection."""
 
-    def __init__(self, run: Run, each: int) -> None:
+    def __init__(self, run: Run, job: Job, number: int) -> None:
+        """Be the connection of this number, of all that a job has."""
         self._run = run
-        self._left = each
+        self._left = job.each
+        self._every_s = job.connections / job.per_s if job.per_s else 0.0
+        self._due_s = self._every_s * number / job.connections
         self._parser = httptools.HttpResponseParser(self)
         self._received = b""
         self._asked_s = 0.0
@@ -74,6 +79,11 @@ class Caller(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)  # what uvloop gives has its methods, not its class
+
+    def begin(self, began_s: float) -> None:
+        """Ask from now on, with the others by turns where there is a pace."""
+        self._due_s += began_s
+        self._ask_when_due()
 
     def ask(self) -> None:
         """Send the next request."""
@@ -99,6 +109,14 @@ class Caller(asyncio.Protocol):
             return
         self._run.answered(latency_s)
         if self._left:
+            self._due_s += self._every_s
+            self._ask_when_due()
+
+    def _ask_when_due(self) -> None:
+        early_s = self._due_s - time.perf_counter() if self._every_s else 0.0
+        if early_s > 0:
+            asyncio.get_running_loop().call_later(early_s, self.ask)
+        else:
             self.ask()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -126,13 +144,14 @@ async def run(job: Job) -> Result:
     callers = []
     try:
         ports = (job.port, *job.others)
+        tls = ssl.create_default_context(cafile=job.authorities) if job.authorities else None
         for number in range(job.connections):
-            port = ports[number % len(ports)]
-            _, caller = await loop.create_connection(lambda: Caller(under_way, job.each), "127.0.0.1", port)
+            port, made = ports[number % len(ports)], partial(Caller, under_way, job, number)
+            _, caller = await loop.create_connection(made, "127.0.0.1", port, ssl=tls)
             callers.append(caller)
         began_s = time.perf_counter()
         for caller in callers:
-            caller.ask()
+            caller.begin(began_s)
         failure = await asyncio.wait_for(done, LIMIT_S)
     except (OSError, TimeoutError) as error:
         return Result(requests=0, duration_s=0, p50_us=0, p99_us=0, failure=f"{type(error).__name__}: {error}")

@@ -27,9 +27,7 @@ def measured(plan: Plan) -> Report:
     pinned = cores(os.sched_getaffinity(0))
     machine = describe(pinned)
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as directory:
-        starter = Starter(
-            Path(directory), _bytecode(), {CONTEXT_KEY: b64encode(os.urandom(CONTEXT_KEY_BYTES)).decode()}
-        )
+        starter = Starter(Path(directory), bytecode(), {CONTEXT_KEY: b64encode(os.urandom(CONTEXT_KEY_BYTES)).decode()})
         raw = _raw(starter, pinned, plan)
     return Report(
         time=began.isoformat(timespec="seconds"),
@@ -54,7 +52,7 @@ def _raw(starter: Starter, pinned: Cores, plan: Plan) -> Raw:
     return Raw(samples=samples, flights=bursts, inside=hiding, starts=started, memory=remembered)
 
 
-def _bytecode() -> Path:
+def bytecode() -> Path:
     """Return where compiled modules are kept: Python itself notices those that are out of date."""
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(caches).expanduser() / "parley/bytecode"

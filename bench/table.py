@@ -32,13 +32,13 @@ def as_markdown(table: Table) -> str:
     return "\n".join([f"**{table.title}**", "", *lines]) + "\n"
 
 
-def with_figures(page: str, figures: str) -> str:
+def with_figures(page: str, figures: str, begin_mark: str = BEGIN) -> str:
     """Return a page with `figures` between its two marks, instead of what was there; raises ValueError without them."""
-    before, begin, rest = page.partition(BEGIN)
+    before, begin, rest = page.partition(begin_mark)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"the page needs the lines {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n\n{figures}\n{END}{after}"
+        raise ValueError(f"the page needs the lines {begin_mark!r} and {END!r}")
+    return f"{before}{begin_mark}\n\n{figures}\n{END}{after}"
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

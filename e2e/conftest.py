@@ -33,7 +33,7 @@ def cluster() -> Iterator[Cluster]:
 def world(cluster: Cluster) -> World:
     """Parley from the chart, and the provider stand-in."""
     made = World(cluster)
-    made.install()
+    made.install("missedPods.evict=true")
     made.provider()
     return made
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -183,14 +183,21 @@ class World:
     cluster: Cluster
     namespaces: list[str] = field(default_factory=list)
 
-    def install(self) -> None:
-        """Install the chart as a user would, with our images."""
+    def install(self, *more: str) -> None:
+        """Install the chart as a user would, with our images, and with `more` values."""
         images = [f"images.{part}.repository=localhost/parley-{part}" for part in ("sidecar", "operator", "redis")]
         values = [*images, "images.pullPolicy=IfNotPresent"]
         values += [f"images.{part}.tag=dev" for part in ("sidecar", "operator", "redis")]
-        flags = [word for value in values for word in ("--set", value)]
-        place = ["--namespace", SYSTEM, "--create-namespace", "--wait", "--timeout", "5m"]
-        self.cluster.helm("install", "parley", str(ROOT / "charts/parley"), *place, *flags)
+        self._helm("install", [*values, *more], "--create-namespace")
+
+    def upgrade(self, *values: str) -> None:
+        """Upgrade the chart to other values beside those it has, and wait until its pods are ready."""
+        self._helm("upgrade", values, "--reuse-values")
+
+    def _helm(self, verb: str, values: Sequence[str], *flags: str) -> None:
+        words = [word for value in values for word in ("--set", value)]
+        place = ["--namespace", SYSTEM, "--wait", "--timeout", "5m"]
+        self.cluster.helm(verb, "parley", str(ROOT / "charts/parley"), *place, *flags, *words)
 
     def provider(self) -> None:
         """Run the provider stand-in behind a Service."""

@@ -30,17 +30,29 @@ class Identity:
 
     @classmethod
     def of(cls, pid: int, proc: Path = Path("/proc")) -> "Identity | None":
-        """Return the identity of the process that has this number now, None when it has ended or is a zombie."""
+        """Return the identity of the process that has this number now, None when it has ended, with all its threads.
+
+        Of one that was killed the first thread may be a zombie while others still hold its ports.
+        """
         try:
             state, *fields = (proc / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
             boot = (proc / "sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        return None if state in "ZX" else cls(pid, fields[18], boot)
+        has_ended = state == "X" or (state == "Z" and len(_threads(proc / str(pid))) <= 1)
+        return None if has_ended else cls(pid, fields[18], boot)
 
     def alive(self) -> bool:
         """Tell whether this very process still runs."""
         return Identity.of(self.pid) == self
+
+
+def _threads(process: Path) -> list[str]:
+    """Return the numbers of a process's threads; none when it has just gone."""
+    try:
+        return [entry.name for entry in (process / "task").iterdir()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def ended(pid: int) -> Identity:

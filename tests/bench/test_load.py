@@ -6,11 +6,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.cluster.flood import review
 from bench.job import Job
 from bench.load import quantile
 from bench.processes import BenchError, Load, Starter
 from bench.rows import BY_NAME, DIRECT
 from tests.conftest import Standin, free_port
+from tests.injector.process import running
+from tests.injector.world import Authority
 
 ROW = BY_NAME[DIRECT]
 
@@ -86,3 +89,25 @@ def test_ports_take_turns(standin: Standin, load: Load) -> None:
     assert 20 == standin.count() - before
     with pytest.raises(BenchError, match="ConnectionRefusedError"):
         load.do(job(port_of(standin), others=[free_port()]))
+
+
+def test_a_pace_is_kept(standin: Standin, load: Load) -> None:
+    """With a rate the requests of all connections together are spread over the time that it means."""
+    result = load.do(job(port_of(standin), per_s=200.0))
+
+    assert result.duration_s >= 19 / 200
+    assert 20 == result.requests
+
+
+def test_a_job_over_tls(tmp_path: Path, load: Load) -> None:
+    """With authorities the server is asked over TLS; one whose certificate they did not sign is not asked."""
+    with running(tmp_path) as injector:
+        trusted, foreign = tmp_path / "ca.pem", tmp_path / "other.pem"
+        trusted.write_text(injector.authority.pem)
+        foreign.write_text(Authority("other").pem)
+        asked = job(injector.port, review(), path="/inject", expected='"allowed":true', authorities=str(trusted))
+        result = load.do(asked)
+        with pytest.raises(BenchError, match="certificate"):
+            load.do(msgspec.structs.replace(asked, authorities=str(foreign)))
+
+    assert 20 == result.requests
