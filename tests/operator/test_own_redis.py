@@ -41,14 +41,14 @@ def test_a_sidecar_uses_redis_as_its_namespaces_user(plant: Plant, tmp_path: Pat
     """Nobody configures anything; a Redis that starts anew gets its users back, and the sidecar goes on meanwhile."""
     port = free_port()
     url = f"redis://127.0.0.1:{port}"
-    plant.apply(component("kept", cache={"ttl": "5m"}))
-    plant.pod("keeping", "shop")
+    plant.apply(component("remembered", cache={"ttl": "5m"}))
+    plant.pod("remembering", "shop")
     with plant.operators(PARLEY_STORE_URL=url) as (replica,), as_the_chart_starts_it(plant, tmp_path, port) as server:
         replica.ready()
         with running(plant, replica) as sidecar:
             answered = lies_there(plant, sidecar, port)
             server.send(signal.SIGKILL)
-            sidecar.answers(202, "kept", "without Redis")
+            sidecar.answers(202, "remembered", "without Redis")
             server.start()
             again = lies_there(plant, sidecar, port)
         root = plant.secret_data("parley-store")[PASSWORD_KEY]
@@ -63,7 +63,7 @@ def test_a_sidecar_uses_redis_as_its_namespaces_user(plant: Plant, tmp_path: Pat
 @contextmanager
 def running(plant: Plant, replica: Replica) -> Iterator[RunningSidecar]:
     """Run a sidecar inside the block."""
-    sidecar = RunningSidecar.start(plant, replica, "keeping", "shop")
+    sidecar = RunningSidecar.start(plant, replica, "remembering", "shop")
     try:
         yield sidecar
     finally:
@@ -75,7 +75,7 @@ def lies_there(plant: Plant, sidecar: RunningSidecar, port: int) -> bool:
     numbers = iter(range(10_000))
 
     def asked() -> bool:
-        sidecar.ask("kept", f"question {next(numbers)}")
+        sidecar.ask("remembered", f"question {next(numbers)}")
         return keys(plant, port) > 0
 
     return until("an answer in Redis", asked)
