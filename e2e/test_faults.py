@@ -1,7 +1,7 @@
 """Pods are created at a steady rate while a part goes away: each has its sidecar, or is counted as missed and evicted.
 
-Short forms, each fault once, of what `make bench-cluster` measures. The policy is Ignore, the chart's default: a pod
-that finds no injector is created without a sidecar, so that one that was missed is seen.
+Short forms, each fault once, of what `make bench-cluster` measures. The policy is Ignore, the chart's default, unless a
+test says Fail: a pod that finds no injector is created without a sidecar, so that one that was missed is seen.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from e2e.burst import Job, Result, Running, burst
 from e2e.cluster import ClusterError
 from e2e.cluster.controlplane import FAKE_NODE
 from e2e.faults import Parts, add_tainted_node, kill, restart_api_server
-from e2e.world import Namespace, World, application, until
+from e2e.world import SYSTEM, Namespace, World, application, until
 from parley_crds import names
 
 pytestmark = pytest.mark.kubelet
@@ -90,6 +90,27 @@ def test_a_killed_api_server_misses_no_pod(parts: Parts, namespace: Namespace) -
         result = running.finish()
 
     assert_none_was_missed(result)
+
+
+@contextmanager
+def failing_closed(world: World) -> Iterator[None]:
+    """Have the chart refuse pods that cannot be given a sidecar."""
+    world.upgrade("injector.failurePolicy=Fail")
+    try:
+        yield
+    finally:
+        world.cluster.helm("rollback", "parley", "--namespace", SYSTEM, "--wait", "--timeout", "5m")
+
+
+def test_with_fail_killed_injectors_miss_no_pod(world: World, parts: Parts, namespace: Namespace) -> None:
+    """Both are killed while pods are created: some are refused, and created again, none without its sidecar."""
+    with failing_closed(world), pods(parts, namespace) as running:
+        for pod in parts.pods("injector"):
+            kill(pod)
+        result = running.finish()
+
+    assert_none_was_missed(result)
+    assert result.refused > 0
 
 
 def test_missed_pods_are_counted_and_evicted(parts: Parts, namespace: Namespace) -> None:
