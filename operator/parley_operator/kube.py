@@ -30,6 +30,7 @@ Object = dict[str, Any]
 
 CALL_LIMIT_S: Final = 10.0
 """How long one call may take."""
+JSON: Final = "application/json"
 APPLY: Final = "application/apply-patch+yaml"
 JSON_PATCH: Final = "application/json-patch+json"
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -47,10 +48,10 @@ class Call:
     """What one call sends, and how long it may take, in seconds."""
 
     body: Any = field(default=None, repr=False)
-    kind: str = "application/json"
+    kind: str = JSON
     query: Mapping[str, str] = field(default_factory=dict)
     limit_s: float = CALL_LIMIT_S
-    accept: str = "application/json"
+    accept: str = JSON
 
 
 class Kube:
@@ -81,20 +82,17 @@ class Kube:
     async def list_all(self, path: str, query: Mapping[str, str] = NO_QUERY) -> list[Object]:
         """Read all objects of a list, page by page."""
         items: list[Object] = []
-        page: Mapping[str, str] = {}
-        while True:
-            answer = await self.get(path, {"limit": str(PAGE), **query, **page})
-            items += answer.get("items") or []
-            token = answer.get("metadata", {}).get("continue")
-            if not token:
-                return items
-            page = {"continue": token}
+        async for page in self.pages(path, query, JSON):
+            items += _decoded(f"GET {path}", page).get("items") or []
+        return items
 
-    async def pages(self, path: str, query: Mapping[str, str] = NO_QUERY) -> AsyncIterator[bytes]:
-        """Yield a long list's pages, as JSON bytes that hold the metadata of each object alone."""
+    async def pages(
+        self, path: str, query: Mapping[str, str] = NO_QUERY, accept: str = METADATA_ONLY
+    ) -> AsyncIterator[bytes]:
+        """Yield a list's pages as bytes; unless told otherwise, JSON that holds the metadata of each object alone."""
         page: Mapping[str, str] = {}
         while True:
-            call = Call(query={"limit": str(PAGE), **query, **page}, accept=METADATA_ONLY)
+            call = Call(query={"limit": str(PAGE), **query, **page}, accept=accept)
             data = await self._bytes("GET", path, call)
             yield data
             token = _next(f"GET {path}", data)
@@ -250,8 +248,3 @@ def dapr_components(namespace: str | None = None) -> str:
     """Return the path of Dapr's components of a namespace, or of all."""
     place = f"/namespaces/{namespace}" if namespace else ""
     return f"/apis/{names.DAPR_API_VERSION}{place}/components"
-
-
-def dapr_component(namespace: str, name: str) -> str:
-    """Return the path of one of Dapr's components."""
-    return f"{dapr_components(namespace)}/{name}"

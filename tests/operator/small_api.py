@@ -61,7 +61,7 @@ class SmallApi:
         """Store a component of Dapr's."""
         spec = {"type": type_, "version": "v1", "metadata": fields.pop("settings", [])}
         kind = {"apiVersion": names.DAPR_API_VERSION, "kind": names.DAPR_KIND}
-        return self.put(kube.dapr_component(namespace, name), spec=spec, **kind, **fields)
+        return self.put(dapr_path(namespace, name), spec=spec, **kind, **fields)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer any request."""
@@ -122,6 +122,11 @@ class SmallApi:
         body["metadata"]["resourceVersion"] = str(next(self._versions))
         self.objects[path] = body
         return web.json_response(body)
+
+
+def dapr_path(namespace: str, name: str) -> str:
+    """Return the path of one of Dapr's components."""
+    return f"{kube.dapr_components(namespace)}/{name}"
 
 
 @contextlib.asynccontextmanager

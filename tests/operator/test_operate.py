@@ -18,7 +18,7 @@ from parley_operator.kube import Kube
 from parley_operator.operate import Operator
 from parley_operator.settings import Settings
 from tests.conftest import eventually
-from tests.operator.small_api import SmallApi
+from tests.operator.small_api import SmallApi, dapr_path
 
 LIST = kube.components()
 WATCH = f"GET {LIST}"
@@ -282,7 +282,7 @@ async def test_daprs_resource_may_come_late(small: SmallApi, beside_dapr: Operat
 
 async def test_no_right_to_read_daprs_components_harms_nobody(small: SmallApi, beside_dapr: Operator) -> None:
     """They are as good as absent, and our own are served."""
-    small.refused |= {kube.dapr_components(): 403, kube.dapr_component("shop", "gone"): 403}
+    small.refused |= {kube.dapr_components(): 403, dapr_path("shop", "gone"): 403}
     for name in ("ours", "gone"):
         small.component("shop", name)
     async with watching(beside_dapr):

@@ -20,7 +20,7 @@ from parley_operator.kube import Kube
 from parley_operator.metrics import Metrics
 from parley_operator.published import Published
 from parley_operator.reconcile import Reconciler, judge
-from tests.operator.small_api import Object, SmallApi
+from tests.operator.small_api import Object, SmallApi, dapr_path
 
 KEY = ("shop", "gpt")
 PATH = kube.component(*KEY)
@@ -212,7 +212,7 @@ async def test_a_guest_that_may_not_be_read_any_more_stays(small: SmallApi, api:
     reconciler = Reconciler(api, published, Metrics(), (OURS, DAPRS))
     small.dapr_component("shop", "gpt")
     await reconciler(KEY)
-    small.refused |= {kube.dapr_component("shop", name): 403 for name in ("gpt", "never")}
+    small.refused |= {dapr_path("shop", name): 403 for name in ("gpt", "never")}
     with pytest.raises(errors.Forbidden):
         await reconciler(KEY)
     await reconciler(("shop", "never"))
