@@ -23,6 +23,7 @@ from e2e.api import ANSWER_LIMIT_S, Api
 from e2e.cluster import Cluster
 from e2e.cluster.controlplane import FAKE_NODE
 from e2e.cluster.errors import ClusterError
+from e2e.world import RESTRICTED
 from parley_crds import names
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -33,12 +34,6 @@ AGAIN_S: Final = 0.2
 DRAIN_S: Final = 60.0
 """How long pods that are still refused are tried after the burst."""
 OPTED_IN: Final = {names.ENABLED_ANNOTATION: "true", names.APP_ID_ANNOTATION: "burst"}
-RESTRICTED: Final = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "runAsNonRoot": True,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

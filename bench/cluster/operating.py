@@ -11,12 +11,12 @@ from typing import Final
 
 from bench.cluster.figures import Figure
 from bench.cluster.flood import samples
-from bench.cluster.places import IDLE_NODE, SPACE, Plain, say
+from bench.cluster.places import SPACE, Plain, idle_pods, say
 from bench.cluster.pods import fresh_namespace
 from bench.machine import cpu_s, resident_bytes
 from bench.processes import BenchError
 from bench.report import MIB
-from e2e.burst import OPTED_IN, Job, burst
+from e2e.burst import OPTED_IN, burst
 from parley_crds import names
 from parley_operator.events import Events
 from parley_operator.kube import Kube
@@ -84,19 +84,8 @@ def _many_pods(place: Plain) -> None:
         ("with", WITH_SIDECAR, stamped, {names.INJECTED_LABEL: "true"}),
     ):
         say(f"{count} pods")
-        job = Job(
-            kubeconfig=str(place.cluster.kubeconfig),
-            namespace=NAMESPACE,
-            name=name,
-            per_s=PER_S,
-            least_s=CREATING_LIMIT_S,
-            limit_s=CREATING_LIMIT_S,
-            most=count,
-            annotations=annotations,
-            labels=labels,
-            node=IDLE_NODE,
-            keep=True,
-        )
+        shape = {"annotations": annotations, "labels": labels, "keep": True}
+        job = idle_pods(place.cluster, name, count, CREATING_LIMIT_S, namespace=NAMESPACE, per_s=PER_S, **shape)
         with burst(place.cluster, job) as running:
             created = running.finish().created
         if created != count:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import yaml
 
 from bench.processes import Running, Starter, fetched, free_port
+from e2e.burst import Job
 from e2e.cluster import Cluster, open_cluster
 from e2e.faults import Parts, add_tainted_node
 from e2e.world import SYSTEM, World
@@ -42,6 +43,19 @@ class Plain:
     cluster: Cluster
     plant: Plant
     directory: Path
+
+
+def idle_pods(cluster: Cluster, name: str, count: int, limit_s: float, **shape: Any) -> Job:
+    """Return the job of creating exactly so many pods that nobody plays; `shape` is all else of the job."""
+    return Job(
+        kubeconfig=str(cluster.kubeconfig),
+        name=name,
+        most=count,
+        least_s=limit_s,
+        limit_s=limit_s,
+        node=IDLE_NODE,
+        **shape,
+    )
 
 
 def say(words: str) -> None:

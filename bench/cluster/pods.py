@@ -9,10 +9,10 @@ from typing import Final
 
 from bench.cluster.figures import Figure, quantile_of_buckets
 from bench.cluster.flood import samples
-from bench.cluster.places import IDLE_NODE, Injector, Plain, asked, deployment, injector, say
+from bench.cluster.places import Injector, Plain, asked, deployment, idle_pods, injector, say
 from bench.machine import cores
 from bench.processes import BenchError, Starter
-from e2e.burst import Job, Result, burst
+from e2e.burst import Result, burst
 from e2e.cluster import Cluster
 from parley_crds import names
 
@@ -65,16 +65,7 @@ def pods(place: Plain, starter: Starter) -> Iterator[Figure]:
 def _paced(cluster: Cluster) -> Result:
     """Create pods at a pace that leaves room; nobody plays them."""
     say(f"{PACED} pods at {PACE_PER_S:.0f} a second")
-    job = Job(
-        kubeconfig=str(cluster.kubeconfig),
-        namespace=NAMESPACE,
-        name="paced",
-        per_s=PACE_PER_S,
-        least_s=PATIENCE_S,
-        limit_s=PATIENCE_S,
-        most=PACED,
-        node=IDLE_NODE,
-    )
+    job = idle_pods(cluster, "paced", PACED, PATIENCE_S, namespace=NAMESPACE, per_s=PACE_PER_S)
     with burst(cluster, job) as running:
         return running.finish()
 

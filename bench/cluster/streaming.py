@@ -13,12 +13,12 @@ import msgspec
 from bench.cluster import streams
 from bench.cluster.figures import Figure
 from bench.cluster.operating import QUIET
-from bench.cluster.places import IDLE_NODE, SPACE, Plain, say
+from bench.cluster.places import SPACE, Plain, idle_pods, say
 from bench.cluster.streams import Spread
 from bench.machine import ROOT, resident_bytes
 from bench.processes import BenchError, free_port
 from bench.report import MIB
-from e2e.burst import LABEL, Job, burst, pipe
+from e2e.burst import LABEL, burst, pipe
 from parley_crds import names
 from tests.operator.world import component
 
@@ -57,18 +57,11 @@ def streaming(place: Plain) -> Iterator[Figure]:
     plant, port, figure = place.plant, free_port(), partial(Figure, run="streams")
     plant.apply(component(COMPONENT))
     say(f"{STREAMS} pods")
-    job = Job(
-        kubeconfig=str(place.cluster.kubeconfig),
-        namespace=SPACE,
-        name="streams",
-        per_s=PER_S,
-        least_s=LIMIT_S,
-        limit_s=LIMIT_S,
-        most=STREAMS,
-        annotations={names.RESOLVED_APP_ID_ANNOTATION: "bench"},
-        labels={names.INJECTED_LABEL: "true"},
-        node=IDLE_NODE,
-    )
+    stamped = {
+        "annotations": {names.RESOLVED_APP_ID_ANNOTATION: "bench"},
+        "labels": {names.INJECTED_LABEL: "true"},
+    }
+    job = idle_pods(place.cluster, "streams", STREAMS, LIMIT_S, namespace=SPACE, per_s=PER_S, **stamped)
     with burst(place.cluster, job) as creating:
         creating.finish()
         with plant.operators(ports=[port], PARLEY_LOG_LEVEL=QUIET) as (replica,):
