@@ -175,7 +175,7 @@ def listed(*pods: dict[str, Any]) -> dict[str, Any]:
 
 async def test_a_pod_that_went_meanwhile_is_not_missed(small: SmallApi, api: Kube) -> None:
     """Nor is one by its namesake, which the next round looks at."""
-    small.objects[kube.namespaces()] = {"items": []}
+    small.objects[kube.namespaces()] = listed()
     small.objects[kube.pods()] = listed(metadata(ENABLED, name="gone"), metadata(ENABLED, name="namesake", uid="old"))
     small.put(kube.pod("shop", "namesake"), spec={"containers": [APP]})
     rounds = rounds_of(api)
@@ -187,7 +187,7 @@ async def test_a_pod_that_went_meanwhile_is_not_missed(small: SmallApi, api: Kub
 
 async def test_a_round_that_fails_leaves_the_numbers_as_they_were(small: SmallApi, api: Kube) -> None:
     """Neither a fault of the API server nor an Event that cannot be written hides a missed pod."""
-    small.objects[kube.namespaces()] = {"items": []}
+    small.objects[kube.namespaces()] = listed()
     small.objects[kube.pods()] = listed(metadata(ENABLED, uid="uid-of-pod"))
     small.put(kube.pod("shop", "pod"), metadata={"annotations": ENABLED, "labels": {"app": "shop"}}, **SPEC)
     small.refused[kube.events("shop")] = 503
@@ -206,7 +206,7 @@ async def test_a_namespace_that_is_closed_keeps_nobody_from_the_others(small: Sm
     for path in (kube.namespaces("closed"), kube.pods("closed"), kube.pods()):
         small.refused[path] = 403
     small.objects[kube.namespaces("shop")] = {"metadata": {"labels": {names.INJECT_NAMESPACE_LABEL: "enabled"}}}
-    small.objects[kube.namespaces()] = {"items": []}
+    small.objects[kube.namespaces()] = listed()
     small.objects[kube.pods("shop")] = listed(metadata(uid="uid-of-pod"))
     small.put(kube.pod("shop", "pod"), metadata={"labels": {"app": "shop"}}, **SPEC)
     rounds = rounds_of(api, "closed", "shop")
@@ -220,7 +220,7 @@ async def test_a_namespace_that_is_closed_keeps_nobody_from_the_others(small: Sm
 @pytest.mark.parametrize("page", [{"items": [{}]}, {"metadata": {}, "items": 5}])
 async def test_a_list_that_is_none_ends_the_round(small: SmallApi, api: Kube, page: dict[str, Any]) -> None:
     """It may be something between us and the API server that answers; the next round asks again."""
-    small.objects[kube.namespaces()] = {"items": []}
+    small.objects[kube.namespaces()] = listed()
     small.objects[kube.pods()] = page
     with pytest.raises(ApiUnavailable):
         await rounds_of(api).once()
