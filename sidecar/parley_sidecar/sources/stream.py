@@ -10,7 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from parley_crds.component import Component
 from parley_crds.names import STREAM_PATH
@@ -25,12 +25,15 @@ from parley_crds.stream import (
 )
 from parley_sidecar import edges
 from parley_sidecar.errors import ParleyError
-from parley_sidecar.http_client import HttpClient, RefusedError, WebSocket
+from parley_sidecar.http_client import HttpClient, RefusedError
 from parley_sidecar.registry import Registry
 from parley_sidecar.settings import Settings
 from parley_sidecar.sources import last_good
 from parley_sidecar.sources.snapshots import completed, decode
 from parley_sidecar.stores import Stores
+
+if TYPE_CHECKING:
+    from parley_sidecar.http.websocket import WebSocket
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
@@ -156,7 +159,7 @@ class StreamSource:
             async for text in socket.messages():
                 await self._answer(socket, await self._taken(text))
 
-    async def _answer(self, socket: WebSocket, health: str) -> None:
+    async def _answer(self, socket: "WebSocket", health: str) -> None:
         """Say what runs after the last message, and how the providers do."""
         self._told = self._registry.ailing()
         failed = {name: reason[:MAX_REASON] for name, reason in self._failed.items()}
@@ -164,7 +167,7 @@ class StreamSource:
         answer = Acknowledgement(ack=self._hash, failed=failed, health=health, providers=providers)
         await socket.send(answer.model_dump_json())
 
-    async def _tell(self, socket: WebSocket) -> None:
+    async def _tell(self, socket: "WebSocket") -> None:
         """Say it again when the providers do otherwise than was said, not too often; not before the first answer."""
         while True:
             await asyncio.sleep(self._pace.look_s)
