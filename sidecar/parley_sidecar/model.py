@@ -4,10 +4,12 @@
 another stands. Nothing here knows HTTP, Redis or a vendor.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct, field
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -18,8 +20,7 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "unknow
 NO_PARAMETERS: Mapping[str, object] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True):
     """A model's wish to have a function called. `arguments` is JSON text as the model wrote it, which may be broken."""
 
     id: str
@@ -27,8 +28,7 @@ class ToolCall:
     arguments: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One turn of a conversation; several text parts are one text, with a newline between them.
 
     `name` is the participant's name, if the caller gave one; of a tool's result it is the tool's.
@@ -45,8 +45,7 @@ class Message:
     """Whether the caller wants personal data in it hidden from the provider."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(Struct, frozen=True):
     """A function that the model may ask for. `parameters` is a JSON schema, passed on whole; None where it takes none.
 
     `strict` asks for arguments that fit the schema exactly, where a provider can promise that.
@@ -58,8 +57,7 @@ class Tool:
     strict: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NamedTool:
+class NamedTool(Struct, frozen=True):
     """The one tool that the model must ask for."""
 
     name: str
@@ -69,8 +67,7 @@ ToolChoice = Literal["auto", "none", "required"] | NamedTool
 """Whether the model may, may not or must ask for a tool."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseFormat:
+class ResponseFormat(Struct, frozen=True):
     """The answer is JSON: of a schema, passed on whole, or any object where `schema` is None."""
 
     schema: Mapping[str, object] | None = None
@@ -79,17 +76,18 @@ class ResponseFormat:
     strict: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
+class Overrides(Struct, frozen=True):
     """What a request replaces in its component's settings. Source: the API reference's `metadata`."""
 
     model: str | None = None
-    key: str | None = field(default=None, repr=False)
+    key: str | None = None
     endpoint: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Overrides(model={self.model!r}, endpoint={self.endpoint!r})"  # the key is nobody's to see
 
-@dataclass(frozen=True, slots=True)
-class CachePolicy:
+
+class CachePolicy(Struct, frozen=True):
     """What a request asks of the cache. Source: `cacheTTL` in `metadata`, Cache-Control (RFC 9111 5.2.1)."""
 
     ttl_s: float | None = None
@@ -106,8 +104,7 @@ Forwarded = Literal["miss", "request", "stale", "bypass"]
 """Why the provider was asked. Source: RFC 9211 2.2: nothing fitted, the request's own directives, too old, no cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class CacheStatus:
+class CacheStatus(Struct, frozen=True):
     """What the cache did with a request; rendered as the Cache-Status header. Source: RFC 9211."""
 
     hit: bool
@@ -125,8 +122,7 @@ Api = Literal["alpha1", "alpha2", "openai"]
 """The door a request came through: a label of the metrics."""
 
 
-@dataclass(slots=True)
-class Trace:
+class Trace(Struct):
     """Facts that layers write down about one request on its way, for `observe` and `wire`; and its deadline.
 
     The single mutable thing in a request: one per request, never shared, never stored.
@@ -175,8 +171,7 @@ class RoomVault(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ConverseRequest:
+class ConverseRequest(Struct, frozen=True):
     """One request, whatever door it came through.
 
     `parameters` are custom fields for the provider's body; `wants_stream` asks for a `Stream`, which a provider that
@@ -201,14 +196,13 @@ class ConverseRequest:
     wants_stream: bool = False
     context_id: str | None = None
     """The chat room that the caller names; without effect where the component keeps none."""
-    partition: Partition | None = field(default=None, repr=False, compare=False)
+    partition: Partition | None = None
     """Where answers of this request are cached, if it belongs to a room."""
-    vault: RoomVault | None = field(default=None, repr=False, compare=False)
+    vault: RoomVault | None = None
     """What its tokens stand for; set by the scrub layer where it gave numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Tokens as the provider counted them."""
 
     prompt_tokens: int = 0
@@ -224,8 +218,7 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One alternative of an answer."""
 
     text: str
@@ -234,8 +227,7 @@ class Choice:
     tool_calls: tuple[ToolCall, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A complete reply. `usage` is None where the provider reports none; `model` is the one that answered."""
 
     choices: tuple[Choice, ...]
@@ -243,8 +235,7 @@ class Answer:
     model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCallDelta:
+class ToolCallDelta(Struct, frozen=True):
     """A piece of one tool call: `place` says of which one within its choice; id and name come with its first piece."""
 
     place: int
@@ -253,8 +244,7 @@ class ToolCallDelta:
     arguments: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(Struct, frozen=True):
     """A piece of a choice, in order of arrival: of its text, or of its tool calls."""
 
     text: str = ""
@@ -288,8 +278,8 @@ Reply = Answer | Stream
 class Converse(Protocol):
     """The one call of Parley: ask, and get a reply or one of `errors.ParleyError`."""
 
-    async def __call__(self, request: ConverseRequest, /) -> Reply:
-        """Answer `request`."""
+    def __call__(self, request: ConverseRequest, /) -> Coroutine[Any, Any, Reply]:
+        """Answer `request`, when awaited; a layer that has nothing to do hands out what the inner one gives."""
         ...
 
 

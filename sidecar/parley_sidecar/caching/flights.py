@@ -8,8 +8,10 @@ import asyncio
 import copy
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec.structs import replace
 
 from parley_sidecar.edges import contained, survived
 from parley_sidecar.errors import CircuitOpen, DeadlinePassed, Draining, Overloaded, ParleyError

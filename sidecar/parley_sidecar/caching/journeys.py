@@ -4,8 +4,10 @@ The cache layer makes one for each flight, and keeps answers that nobody waits f
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from parley_sidecar.answers import Entry, Passed, failed
 from parley_sidecar.caching.claims import Claim

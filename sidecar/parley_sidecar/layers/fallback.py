@@ -7,8 +7,9 @@ circle of components goes round. It needs no store.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final, Literal
+
+from msgspec.structs import replace
 
 from parley_sidecar.errors import (
     CircuitOpen,

@@ -6,9 +6,10 @@ All texts are gathered first, so that one question to the store names all new va
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple, get_args
+
+from msgspec.structs import replace
 
 from parley_crds.resource import PersonalDataType, Privacy
 from parley_sidecar.model import ConverseRequest

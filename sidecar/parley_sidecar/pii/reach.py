@@ -5,7 +5,8 @@ properties, and the ids of tool calls.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from parley_sidecar.model import Answer, ConverseRequest, Message, ResponseFormat, Tool, ToolCall
 from parley_sidecar.pii.arguments import Rewrite, in_json

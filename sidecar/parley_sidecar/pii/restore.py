@@ -7,8 +7,9 @@ token. Models write tokens with markdown's escapes as well: `<EMAIL\_ADDRESS\_1>
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from parley_sidecar.model import Answer
 from parley_sidecar.pii.arguments import in_json, literal

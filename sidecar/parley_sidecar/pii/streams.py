@@ -1,7 +1,8 @@
 """The streams that `layers.scrub` wraps around a provider's: one hides what is new, the other puts values back."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from parley_sidecar.drafts import Draft
 from parley_sidecar.model import Answer, Choice, Delta, Stream, ToolCallDelta

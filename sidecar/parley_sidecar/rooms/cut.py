@@ -5,9 +5,11 @@ a question and all that followed up to the next one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Final
+
+from msgspec.structs import replace
 
 from parley_sidecar.errors import InvalidParameters
 from parley_sidecar.model import Message, ToolCall

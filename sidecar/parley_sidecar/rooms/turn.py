@@ -1,8 +1,10 @@
 """One turn of a chat room: from reading its history to storing the answer, while nobody else has a turn."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from msgspec.structs import replace
 
 from parley_sidecar.errors import RoomLost
 from parley_sidecar.model import Answer, ConverseRequest, Message, RoomVault

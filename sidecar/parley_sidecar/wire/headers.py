@@ -3,9 +3,10 @@
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from math import ceil
 from typing import Final
+
+from msgspec.structs import replace
 
 from parley_sidecar.model import CachePolicy, CacheStatus
 

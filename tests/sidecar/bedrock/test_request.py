@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from parley_sidecar.bedrock.request import cache_point, to_wire
 from parley_sidecar.errors import InvalidParameters

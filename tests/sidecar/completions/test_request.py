@@ -1,11 +1,11 @@
 """Bodies of the chat completions family: what each dialect makes of a request, without a server."""
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from parley_sidecar.completions import request
 from parley_sidecar.completions.dialect import PLAIN, Dialect

@@ -2,9 +2,9 @@
 
 import base64
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from parley_crds.stream import StoreSection
 from parley_sidecar.model import CacheStatus, ConverseRequest, Partition

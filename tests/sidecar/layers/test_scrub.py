@@ -3,9 +3,8 @@
 The inner Converse is the real echo provider, or one that says what the test wants said.
 """
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from parley_sidecar.errors import ProviderUnavailable
 from parley_sidecar.layers.scrub import ScrubLayer

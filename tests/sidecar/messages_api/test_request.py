@@ -1,12 +1,12 @@
 """The body of the Messages API: what each part of a request becomes, and what is refused."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from parley_sidecar.errors import InvalidParameters
 from parley_sidecar.messages_api.request import to_body

@@ -1,7 +1,9 @@
 """A provider under test with its vendor, and the requests that the suite asks it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from parley_sidecar import providers
 from parley_sidecar.http_client import HttpClient

@@ -1,8 +1,7 @@
 """conversation.anthropic against a strict server of the Messages API: headers, answers, streams and faults."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from parley_sidecar import providers
 from parley_sidecar.errors import (

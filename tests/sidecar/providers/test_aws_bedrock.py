@@ -1,9 +1,9 @@
 """conversation.aws.bedrock: its settings, where it sends, and what a request cannot replace there."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from parley_sidecar import providers
 from parley_sidecar.errors import InvalidComponent, InvalidParameters, ProviderUnavailable

@@ -1,9 +1,9 @@
 """What every provider does when its vendor fails, in a whole answer and in a stream: one error each, and no leak."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from parley_sidecar.errors import (
     ParleyError,

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 
 from parley_sidecar.errors import InvalidParameters, ProviderRefused, ProviderUnavailable
 from parley_sidecar.model import ConverseRequest, Message, NamedTool, Overrides, ResponseFormat, Tool

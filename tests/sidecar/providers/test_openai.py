@@ -1,10 +1,10 @@
 """conversation.openai on its wire, exactly: what is sent to OpenAI, to Azure and to what stands before them."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from parley_sidecar import providers
 from parley_sidecar.errors import InvalidComponent

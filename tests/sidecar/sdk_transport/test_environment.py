@@ -8,9 +8,9 @@ import logging
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from parley_sidecar import sdk_transport
 from parley_sidecar.errors import InvalidComponent, InvalidParameters, ProviderUnavailable
