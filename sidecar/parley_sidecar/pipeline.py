@@ -106,15 +106,17 @@ def _none_other(_: str) -> Converse | None:
     return None
 
 
-def build(component: Component, surroundings: Surroundings, find: Find = _none_other) -> Pipeline:
+async def build(component: Component, surroundings: Surroundings, find: Find = _none_other) -> Pipeline:
     """Build a component's pipeline; `find` looks up the core of another one, at each request that falls back.
+
+    The provider is connected in a thread: an SDK takes up to a second to import, and requests are answered meanwhile.
 
     Raises:
         InvalidComponent: when its settings cannot be used; the message never holds a setting's value.
     """
     settings = _settings(component, surroundings.environ)
     resolved = component.model_copy(update={"settings": settings})
-    provider = providers.connect(component.type, settings, surroundings.http)
+    provider = await asyncio.to_thread(providers.connect, component.type, settings, surroundings.http)
     rooms = _rooms(resolved, surroundings)
     metrics = surroundings.metrics.component(component.name)
     health = Health(metrics.breaker_state() if component.resilience.breaker_faults else None)

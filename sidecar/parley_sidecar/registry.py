@@ -84,11 +84,9 @@ class Registry:
             return failed
 
     async def _built(self, component: Component, last_good: Pipeline | None) -> Pipeline:
-        """Return the pipeline, after giving requests a turn: a build may import a provider."""
         if last_good and last_good.component.version == component.version:
             return last_good
-        await asyncio.sleep(0)
-        return pipeline.build(component, self._surroundings, self._core)
+        return await pipeline.build(component, self._surroundings, self._core)
 
     def _core(self, component_name: str) -> Converse | None:
         """Find what another component's fallback asks: whatever is loaded by then, all of it this application's."""

@@ -38,7 +38,7 @@ def each(*texts: str) -> list[ConverseRequest]:
 async def test_a_component_answers() -> None:
     """A pipeline is built around the component's provider with its settings."""
     async with surroundings() as shared:
-        built = build(component(settings={"maxtokens": "2"}), shared)
+        built = await build(component(settings={"maxtokens": "2"}), shared)
 
         answer = await built.answer(asking())
 
@@ -59,7 +59,7 @@ async def test_the_layers_stand_in_their_order() -> None:
     everything = Resilience(retries=2, breaker_faults=5, concurrency=8, fallback=["b"])
     inner = [HealthLayer, RetryLayer, BreakerLayer, LimitLayer, AttemptLayer]
     async with surroundings() as shared:
-        built = build(component(resilience=everything, context={"ttl": "1h"}), shared)
+        built = await build(component(resilience=everything, context={"ttl": "1h"}), shared)
 
     outer = [ObserveLayer, ScrubLayer, ContextLayer, CacheLayer, DeadlineLayer, FallbackLayer]
     assert [*outer, *inner] == kinds_of(built.converse)
@@ -69,7 +69,7 @@ async def test_the_layers_stand_in_their_order() -> None:
 async def test_what_is_not_configured_is_left_out() -> None:
     """A component without retries, breaker, limit and fallback does not pay for them."""
     async with surroundings() as shared:
-        built = build(component(resilience=Resilience(retries=0, breaker_faults=0)), shared)
+        built = await build(component(resilience=Resilience(retries=0, breaker_faults=0)), shared)
 
     outer = [ObserveLayer, ScrubLayer, ContextLayer, CacheLayer, DeadlineLayer]
     assert [*outer, HealthLayer, AttemptLayer] == kinds_of(built.converse)
@@ -88,7 +88,7 @@ async def test_an_attempt_has_the_whole_time_unless_given(
 ) -> None:
     """Limits on an attempt are the component's, and where it has none, the whole's."""
     async with surroundings() as shared:
-        layer: Any = build(component(resilience=Resilience(retries=0, breaker_faults=0, **given)), shared).core
+        layer: Any = (await build(component(resilience=Resilience(retries=0, breaker_faults=0, **given)), shared)).core
         layer = layer._inner
 
     assert (first_s, idle_s) == (layer._limits.first_s, layer._limits.idle_s)
@@ -98,7 +98,7 @@ async def test_an_attempt_has_the_whole_time_unless_given(
 async def test_a_pipeline_knows_whether_there_is_an_endpoint(kind: str, has: bool) -> None:  # noqa: FBT001 - a column
     """Whether an override of the endpoint means something is told by the provider's settings."""
     async with surroundings() as shared:
-        built = build(component(kind=kind, settings={"key": "k"}), shared)
+        built = await build(component(kind=kind, settings={"key": "k"}), shared)
 
     assert has is built.has_endpoint
 
@@ -106,7 +106,7 @@ async def test_a_pipeline_knows_whether_there_is_an_endpoint(kind: str, has: boo
 async def test_settings_come_from_the_environment() -> None:
     """An envRef is looked up where the sidecar runs."""
     async with surroundings({"ECHO_WORDS": "1"}) as shared:
-        built = build(component(environment={"maxtokens": "ECHO_WORDS"}), shared)
+        built = await build(component(environment={"maxtokens": "ECHO_WORDS"}), shared)
 
         answer = await built.answer(asking())
 
@@ -118,7 +118,7 @@ async def test_processes_with_other_environments_do_not_share_answers() -> None:
     asked = component(environment={"maxtokens": "ECHO_WORDS"}, cache=Cache(ttl="10m"))
     async with surroundings({"ECHO_WORDS": "1"}) as shared:
         other = replace(shared, environ={"ECHO_WORDS": "2"})
-        answers = [await build(asked, place).answer(asking()) for place in (shared, other, shared)]
+        answers = [await (await build(asked, place)).answer(asking()) for place in (shared, other, shared)]
 
     assert ["one", "one two", "one"] == [answer.choices[0].text for answer in answers]
 
@@ -130,7 +130,7 @@ async def test_reserved_variables_are_not_read(variable: str) -> None:
         with pytest.raises(
             InvalidComponent, match=f"maxtokens may not read the environment variable {variable}"
         ) as raised:
-            build(component(environment={"maxtokens": variable}), shared)
+            await build(component(environment={"maxtokens": variable}), shared)
 
     assert "secret" not in raised.value.message
 
@@ -139,13 +139,13 @@ async def test_an_unset_variable_is_named() -> None:
     """A component that needs a variable which is not set cannot be built, and says which."""
     async with surroundings() as shared:
         with pytest.raises(InvalidComponent, match="key needs the environment variable OPENAI_KEY, which is not set"):
-            build(component(kind="conversation.openai", environment={"key": "OPENAI_KEY"}), shared)
+            await build(component(kind="conversation.openai", environment={"key": "OPENAI_KEY"}), shared)
 
 
 async def test_a_stream_is_read_to_its_end() -> None:
     """For doors that do not stream, a stream becomes the answer it ends in."""
     async with surroundings() as shared:
-        built = build(component(), shared)
+        built = await build(component(), shared)
 
         answer = await built.answer(asking(wants_stream=True))
 

@@ -1,5 +1,7 @@
 """What the kubelet and Prometheus see."""
 
+import pytest
+
 from tests.sidecar.running import component, sidecar
 
 
@@ -31,9 +33,21 @@ async def test_metrics_are_shown() -> None:
     assert 1 == samples['parley_requests_total{component="echo",api="alpha1",outcome="ok"}']
 
 
-async def test_the_api_is_not_here() -> None:
-    """Nobody outside the pod can converse."""
+async def test_a_probe_may_ask_for_the_head_alone() -> None:
+    """HEAD is answered as GET is."""
+    async with sidecar() as running:
+        reply = await running.public.head("/readyz")
+
+    assert 200 == reply.status_code
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/v1.0-alpha1/conversation/echo/converse"), ("GET", "/v1.0/metadata"), ("POST", "/healthz")],
+)
+async def test_nothing_else_is_here(method: str, path: str) -> None:
+    """Nobody outside the pod can converse, or look around."""
     async with sidecar(component()) as running:
-        reply = await running.public.post("/v1.0-alpha1/conversation/echo/converse", json={"inputs": ["hi"]})
+        reply = await running.public.request(method, path, json={"inputs": ["hi"]})
 
     assert 404 == reply.status_code

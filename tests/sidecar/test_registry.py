@@ -1,11 +1,17 @@
 """What a sidecar can answer with, and how that changes."""
 
+import asyncio
+import threading
+from pathlib import Path
+
 import pytest
 
 from parley_crds.resource import Cache, Resilience
+from parley_sidecar import providers
 from parley_sidecar.errors import ComponentNotFound, NoComponentsYet, ProviderUnavailable
 from parley_sidecar.model import ConverseRequest, Message, Trace
 from parley_sidecar.registry import Registry
+from tests.conftest import eventually
 from tests.sidecar.running import component, surroundings
 
 BROKEN = component("gpt", "conversation.openai")
@@ -95,6 +101,40 @@ async def test_a_fault_of_ours_stands_alone() -> None:
 
     assert {"odd": "a fault of the sidecar; its log says where"} == failed
     assert ("echo",) == registry.names()
+
+
+SLOW = """
+from parley_sidecar import providers
+from parley_sidecar.providers.echo import Settings, connect
+
+providers.importing.set()
+providers.may_go_on.wait(60)
+"""
+"""A provider whose import takes long, as an SDK's does."""
+
+
+async def test_requests_are_answered_while_a_provider_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A component that comes with an SDK keeps no request for another one waiting."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    importing, may_go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
+    monkeypatch.setattr(providers, "importing", importing, raising=False)
+    monkeypatch.setattr(providers, "may_go_on", may_go_on, raising=False)
+    async with surroundings() as shared:
+        registry = Registry(shared)
+        await registry.replace([component()])
+        replacing = asyncio.create_task(registry.replace([component(), component("slow", "conversation.slow")]))
+        await eventually(importing.is_set)
+        answer = await registry.get("echo").answer(asking())
+        meanwhile = registry.names()
+        may_go_on.set()
+
+        failed = await replacing
+
+    assert ("one two three", ("echo",)) == (answer.choices[0].text, meanwhile)
+    assert ({}, ("echo", "slow")) == (failed, registry.names())
 
 
 async def test_states_are_counted() -> None:

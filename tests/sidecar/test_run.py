@@ -5,6 +5,7 @@ Aspects: start, reload, the cluster's way, what it prints. How it ends is in tes
 
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from socket import create_connection, create_server
 import pytest
 
 from parley_crds.stream import StoreSection, snapshot
+from parley_sidecar.run import COLLECT_AFTER
 from tests.conftest import Standin, eventually, free_port, until
 from tests.sidecar.processes import EXAMPLES, Process, examples, gpt, parley_run
 from tests.sidecar.running import component
@@ -231,3 +233,12 @@ def assert_events(parley: Process) -> None:
     """Check that every line on stdout is JSON with a time, a level and an event."""
     assert len(parley.stdout.splitlines()) == len(parley.log)
     assert all({"time", "level", "event"} <= set(entry) for entry in parley.log)
+
+
+def test_a_sidecar_that_serves_collects_garbage() -> None:
+    """The start does without; afterwards it is collected, but for what the start made."""
+    settle = "import gc; from parley_sidecar import run; gc.disable(); run._settle()"
+    told = "print(gc.isenabled(), gc.get_threshold())"
+    done = subprocess.run([sys.executable, "-c", f"{settle}; {told}"], capture_output=True, text=True, check=True)
+
+    assert f"True {COLLECT_AFTER}\n" == done.stdout

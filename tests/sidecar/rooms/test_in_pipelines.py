@@ -37,7 +37,7 @@ async def ask(built: Pipeline, text: str) -> tuple[str, Trace]:
 
 async def test_a_room_needs_no_lifetime_of_the_component(shared: Surroundings) -> None:
     """Where a request asks for one there is one, for a day."""
-    built = build(component(), shared)
+    built = await build(component(), shared)
     await ask(built, "one")
     await ask(built, "two")
 
@@ -46,7 +46,7 @@ async def test_a_room_needs_no_lifetime_of_the_component(shared: Surroundings) -
 
 async def test_what_is_stored_holds_tokens(shared: Surroundings) -> None:
     """A person has one token over all turns, and comes back into each answer."""
-    built = build(keeping(privacy={"mode": "reversible"}), shared)
+    built = await build(keeping(privacy={"mode": "reversible"}), shared)
     first, _ = await ask(built, "I am ann@example.com")
     second, _ = await ask(built, "bob@example.com knows ann@example.com")
     reading = await built.rooms.read("room")
@@ -63,7 +63,7 @@ async def test_what_is_stored_holds_tokens(shared: Surroundings) -> None:
 
 async def test_turns_at_once_restore_each_other_s_values(shared: Surroundings) -> None:
     """Also what one hid while the other waited: nobody gets to see a token."""
-    built = build(keeping(privacy={"mode": "reversible"}), shared)
+    built = await build(keeping(privacy={"mode": "reversible"}), shared)
     names = [f"{name}@example.com" for name in ("ann", "bob", "eve", "kim")]
 
     answers = await asyncio.gather(*(ask(built, f"I am {name}") for name in names))
@@ -74,7 +74,7 @@ async def test_turns_at_once_restore_each_other_s_values(shared: Surroundings) -
 
 async def test_a_hit_is_a_turn(shared: Surroundings) -> None:
     """Though the provider was not asked; the room's answers are cached for itself alone."""
-    built = build(keeping(cache={"ttl": "10m"}, context={"ttl": "1h", "maxMessages": 1}), shared)
+    built = await build(keeping(cache={"ttl": "10m"}, context={"ttl": "1h", "maxMessages": 1}), shared)
     other = ConverseRequest((Message("user", "one"),), Trace("1"), context_id="other")
     await ask(built, "one")
     _, second = await ask(built, "one")
@@ -89,7 +89,7 @@ async def test_a_hit_is_a_turn(shared: Surroundings) -> None:
 
 async def test_erasing_forgets_what_the_cache_kept_for_the_room(shared: Surroundings) -> None:
     """The same question in the room that is made anew is asked again."""
-    built = build(keeping(cache={"ttl": "10m"}), shared)
+    built = await build(keeping(cache={"ttl": "10m"}), shared)
     await ask(built, "one")
     await built.rooms.erase("room")
     _, trace = await ask(built, "one")
@@ -100,7 +100,7 @@ async def test_erasing_forgets_what_the_cache_kept_for_the_room(shared: Surround
 
 async def test_turns_keep_their_order_while_their_component_is_reloaded(shared: Surroundings) -> None:
     """Those who wait belong to the process, not to the pipeline that was replaced."""
-    before, after = build(keeping(), shared), build(keeping(version="2"), shared)
+    before, after = await build(keeping(), shared), await build(keeping(version="2"), shared)
     turn = await before.rooms.room("room").begin(5, 60)
     asked = [asyncio.create_task(ask(built, text)) for built, text in ((before, "one"), (after, "two"))]
     await asyncio.sleep(0.01)
@@ -111,7 +111,7 @@ async def test_turns_keep_their_order_while_their_component_is_reloaded(shared: 
 
 async def test_turns_are_counted(shared: Surroundings) -> None:
     """By what became of them, with the time they waited."""
-    built = build(keeping(), shared)
+    built = await build(keeping(), shared)
     await ask(built, "one")
     turn = await built.rooms.room("room").begin(5, 60)
     turn.release()
@@ -125,17 +125,17 @@ async def test_rooms_in_redis_without_a_key_are_a_problem_at_load(shared: Surrou
     """Not a vault in memory that nobody notices, nor one in Redis that everybody can read."""
     await shared.stores.use(StoreSection(url=redis_url, version="1"))
     with pytest.raises(InvalidComponent, match="needs a context key"):
-        build(keeping(), shared)
-    assert not build(component(), shared).keeps_rooms
+        await build(keeping(), shared)
+    assert not (await build(component(), shared)).keeps_rooms
     await shared.stores.use(section(redis_url, KEY))
 
-    assert build(keeping(), shared).keeps_rooms
+    assert (await build(keeping(), shared)).keeps_rooms
 
 
 async def test_a_key_that_goes_away_fails_the_turns(shared: Surroundings, redis_url: str) -> None:
     """A component that is loaded already stays; its rooms say what is missing."""
     await shared.stores.use(section(redis_url, KEY))
-    built = build(keeping(), shared)
+    built = await build(keeping(), shared)
     await shared.stores.use(StoreSection(url=redis_url, version="2"))
 
     with pytest.raises(StoreUnavailable, match="need a context key"):
