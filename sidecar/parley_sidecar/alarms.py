@@ -1,11 +1,78 @@
-"""A time limit on waiting, for the layers that set one: half the cost of `asyncio.timeout`, a sixth when used again.
+"""Time limits on waiting, at a fraction of what a timer of the loop costs: a tenth of `asyncio.timeout`.
 
-An `Alarm` bounds any number of waits, one after the other, and its time may move: a stream has one for all its deltas.
+Every request sets some, and nearly all are taken back. So a loop has one `Bell` with one timer, for the earliest of
+them; setting and taking back are a set's operations. An `Alarm` bounds any number of waits, one after the other, and
+its time may move: a stream has one for all its deltas.
 """
 
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
+from typing import Final, Protocol
+
+EARLY_S: Final = 0.001
+"""How much too early a timer may be. Source: libuv counts in milliseconds."""
+
+
+class Rings(Protocol):
+    """What goes off at a time."""
+
+    at_s: float
+    """On the loop's clock."""
+
+    def ring(self) -> None:
+        """Go off; it is set no more."""
+        ...
+
+
+class Bell:
+    """Rings whatever is set, at its time. Whoever moves its own time sets it again."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._all: set[Rings] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._next_s = 0.0
+        self.stop = self._all.discard
+        """Take one back, whether or not it is set."""
+
+    def set(self, one: Rings) -> None:
+        """Ring this one when its time comes."""
+        self._all.add(one)
+        if self._timer is None or one.at_s < self._next_s:
+            self._look_at(one.at_s)
+
+    def _look_at(self, at_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._next_s = self.loop.call_at(at_s, self._look), at_s
+
+    def _look(self) -> None:
+        """Ring all that are due; then wait for the earliest of the others, of which many came since the last look."""
+        self._timer = None
+        late_s = self.loop.time() + EARLY_S
+        due = [one for one in self._all if one.at_s <= late_s]
+        self._all.difference_update(due)
+        if self._all:
+            self._look_at(min(one.at_s for one in self._all))
+        for one in due:
+            one.ring()
+
+
+class Bells:
+    """The bell of whatever loop runs: a process has one loop. Limits of one size share a bell, moments have another."""
+
+    def __init__(self) -> None:
+        self._latest: Bell | None = None
+
+    def of(self, loop: asyncio.AbstractEventLoop) -> Bell:
+        """Return a bell of this loop, the same one as long as no other loop comes in between."""
+        if self._latest is None or self._latest.loop is not loop:
+            self._latest = Bell(loop)
+        return self._latest
+
+
+_alarms: Final = Bells()
 
 
 class TimesUp(Exception):
@@ -15,33 +82,32 @@ class TimesUp(Exception):
 class Alarm:
     """Ends a wait within its `with` block by TimesUp, at `at_s` on the loop's clock.
 
-    It stays set after a block that went well: `stop` it, or enter again. A cancellation from outside stays one.
+    It stays set after a block that went well: `stop` it, or enter again. A cancellation from outside stays one. Without
+    a time it is set when it is moved first.
     """
 
-    __slots__ = ("_at_s", "_cancelling", "_handle", "_loop", "_rang", "_set_to_s", "_task", "unattended")
+    __slots__ = ("_bell", "_cancelling", "_loop", "_rang", "_task", "at_s", "unattended")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, at_s: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, at_s: float | None = None) -> None:
         self._loop = loop
-        self._at_s = self._set_to_s = at_s
-        self._handle: asyncio.TimerHandle | None = loop.call_at(at_s, self._ring)
+        self._bell = _alarms.of(loop)
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._rang = False
+        self.at_s = 0.0
         self.unattended: Callable[[], object] | None = None
         """Called instead if nobody waits when the time comes."""
+        if at_s is not None:
+            self.move(at_s)
 
     def move(self, at_s: float) -> None:
         """Go off at another time, on the loop's clock."""
-        self._at_s = at_s
-        if self._handle is None or at_s < self._set_to_s:
-            self.stop()
-            self._set(at_s)
+        self.at_s = at_s
+        self._bell.set(self)
 
     def stop(self) -> None:
         """Never go off, unless it is moved."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        self._bell.stop(self)
 
     def __enter__(self) -> None:
         self._task = task = asyncio.current_task(self._loop)
@@ -60,15 +126,9 @@ class Alarm:
             if task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
                 raise TimesUp from error
 
-    def _set(self, at_s: float) -> None:
-        self._set_to_s = at_s
-        self._handle = self._loop.call_at(at_s, self._ring)
-
-    def _ring(self) -> None:
-        self._handle = None
-        if self._at_s > self._set_to_s:
-            self._set(self._at_s)  # it was moved meanwhile: moving only notes the time, which is cheap
-        elif self._task is not None:
+    def ring(self) -> None:
+        """End the wait that is under way."""
+        if self._task is not None:
             self._rang = True
             self._task.cancel()
         elif self.unattended is not None:

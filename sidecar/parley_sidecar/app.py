@@ -21,6 +21,7 @@ from parley_sidecar.model import Api
 from parley_sidecar.openai_routes import PREFIX, OpenAIRoutes, refuse
 from parley_sidecar.registry import Registry
 from parley_sidecar.routes import ConverseRoutes
+from parley_sidecar.visits import Visit
 from parley_sidecar.wire import errors as wire_errors
 
 _CONVERSE: Final = re.compile(rb"/v1\.0-(alpha[12])/conversation/([^/]+)/converse")
@@ -45,19 +46,20 @@ class ConverseApp:
             await self._rare(scope, receive, send)
             return
         path = normal(scope["raw_path"])
-        if refusal := self._door.refusal(scope["method"], path, dict(scope["headers"])):
+        headers = dict(scope["headers"])
+        if refusal := self._door.refusal(scope["method"], path, headers):
             await (refuse(send, refusal) if path.startswith(PREFIX) else self._refuse(refusal, send))
             return
         if path.startswith(PREFIX):
-            await self._openai(path, scope, receive, send)
+            await self._openai(path, scope["method"], Visit.of("openai", headers, receive), send)
             return
         found = _CONVERSE.fullmatch(path) if scope["method"] == "POST" else None
         if found is None:
             await self._others(path, scope, receive, send)
-        elif _BAD_ESCAPE.search(found[2]):
+        elif b"%" in found[2] and _BAD_ESCAPE.search(found[2]):
             await respond(send, 400, _TEXT, b"invalid URL escape in the component's name")
         else:
-            await self._routes(_APIS[found[1]], found[2], scope, receive, send)
+            await self._routes(Visit.of(_APIS[found[1]], headers, receive, found[2]), send)
 
     async def _others(self, path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a health check; hand on what is neither that nor a converse request."""

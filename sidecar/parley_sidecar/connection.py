@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from starlette.types import Receive, Send
 
+from parley_sidecar.alarms import Bells
 from parley_sidecar.errors import BodyTooLarge, MalformedBody
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
@@ -29,6 +30,8 @@ _EVENTS: Final = (
 _COMMENT: Final = b":\n\n"
 
 T = TypeVar("T")
+
+_watches: Final = Bells()
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
@@ -156,20 +159,26 @@ async def while_connected(work: Awaitable[T], receive: Receive) -> T | None:
 class _Watch:
     """Cancels a task when its caller leaves."""
 
+    __slots__ = ("_bell", "_follower", "_receive", "_task", "at_s", "left")
+
     def __init__(self, receive: Receive, task: "asyncio.Task[object]") -> None:
+        loop = task.get_loop()
         self.left = False
+        self.at_s = loop.time() + GRACE_S
         self._receive = receive
         self._task = task
         self._follower: asyncio.Task[None] | None = None
-        self._timer = task.get_loop().call_later(GRACE_S, self._begin)
+        self._bell = _watches.of(loop)
+        self._bell.set(self)
 
     def end(self) -> None:
         """Stop looking."""
-        self._timer.cancel()
+        self._bell.stop(self)
         if self._follower:
             self._follower.cancel()
 
-    def _begin(self) -> None:
+    def ring(self) -> None:
+        """Begin to look."""
         self._follower = self._task.get_loop().create_task(self._follow())
 
     async def _follow(self) -> None:

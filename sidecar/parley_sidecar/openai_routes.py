@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Send
 
 from parley_sidecar.connection import read_body, respond, respond_events, while_connected
 from parley_sidecar.door import Door
@@ -49,11 +49,10 @@ class OpenAIRoutes:
         self._metrics = metrics
         self._created_s = openai_reply.now_s()
 
-    async def __call__(self, path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, path: bytes, method: str, visit: Visit, send: Send) -> None:
         """Answer one request for a path below /v1/, which has no doubled slashes."""
-        method = scope["method"]
         if method == "POST" and path == COMPLETIONS:
-            await self._complete(scope, receive, send)
+            await self._complete(visit, send)
             return
         name = _component_name(path)
         try:
@@ -74,8 +73,7 @@ class OpenAIRoutes:
             raise NoComponentsYet("the sidecar has no components yet", retry_after_s=WAIT_S)
         return openai_models.models(self._registry.components(), self._created_s)
 
-    async def _complete(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit = Visit.of("openai", scope, receive)
+    async def _complete(self, visit: Visit, send: Send) -> None:
         with self._door.traffic:
             try:
                 asked = await contained(self._ask(visit), "chat completion failed")

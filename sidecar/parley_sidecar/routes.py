@@ -5,19 +5,19 @@
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote
 
-from starlette.types import Receive, Scope, Send
+from msgspec import Struct
+from starlette.types import Send
 
 from parley_sidecar.connection import read_body, respond, respond_events, while_connected
 from parley_sidecar.door import Door
 from parley_sidecar.edges import contained
 from parley_sidecar.errors import ParleyError
 from parley_sidecar.metrics import Metrics
-from parley_sidecar.model import Answer, Api, ConverseRequest, Reply
+from parley_sidecar.model import Answer, ConverseRequest, Reply
 from parley_sidecar.registry import Registry
 from parley_sidecar.streaming import Renderer, accepts_events, frames
-from parley_sidecar.visits import MAX_NAME, Told, Visit
+from parley_sidecar.visits import Told, Visit
 from parley_sidecar.wire import alpha1, alpha2, alpha2_reply
 from parley_sidecar.wire import errors as wire_errors
 from parley_sidecar.wire.alpha2_events import Events
@@ -28,8 +28,7 @@ AT_ONCE: Final = 8
 _JSON: Final = (b"content-type", b"application/json")
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """What the caller gets at once, and the requests that it took."""
 
     status: int
@@ -54,9 +53,8 @@ class ConverseRoutes:
         self._door = door
         self._metrics = metrics
 
-    async def __call__(self, api: Api, raw_name: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request for the component that the path names."""
-        visit = Visit.of(api, scope, receive, unquote(raw_name.decode("latin-1"))[:MAX_NAME])
+    async def __call__(self, visit: Visit, send: Send) -> None:
+        """Answer one request for the component that the visit names."""
         with self._door.traffic:
             try:
                 reply = await contained(self._reply(visit), "converse request failed")

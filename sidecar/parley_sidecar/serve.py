@@ -15,7 +15,7 @@ from typing import Any, Final
 import uvicorn
 
 from parley_sidecar.command_error import CommandError
-from parley_sidecar.head_limit import BoundedHead
+from parley_sidecar.http_protocol import HttpProtocol
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - the kubelet and Prometheus come from outside the pod
@@ -67,7 +67,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: Callable[..., Any]) -> None:
         config = uvicorn.Config(
             app,
-            http=BoundedHead,
+            http=HttpProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

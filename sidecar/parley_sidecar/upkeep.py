@@ -85,7 +85,7 @@ class Upkeep:
 
     async def _answered(self, request: Request, work: Work) -> Response:
         """Answer, or tell the log and the caller why not."""
-        visit = Visit.of("alpha1", request.scope, request.receive)
+        visit = Visit.of("alpha1", dict(request.scope["headers"]), request.receive)
         with self._door.traffic:
             try:
                 visit.component_name = _text(request.path_params["name"])[:MAX_NAME]

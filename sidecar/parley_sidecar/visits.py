@@ -3,10 +3,11 @@
 import logging
 import re
 import time
-from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
-from starlette.types import Receive, Scope
+from msgspec import Struct
+from starlette.types import Receive
 
 from parley_sidecar.door import Headers
 from parley_sidecar.errors import ParleyError
@@ -39,8 +40,7 @@ def terms_of(pipeline: Pipeline, own_ports: frozenset[int]) -> Terms:
     return terms(allow, pipeline.has_endpoint, own_ports, pipeline.keeps_rooms)
 
 
-@dataclass(slots=True)
-class Visit:
+class Visit(Struct):
     """What is known of a request besides its body."""
 
     api: Api
@@ -53,10 +53,10 @@ class Visit:
     """Whether it got as far as a component, whose metrics then count it."""
 
     @classmethod
-    def of(cls, api: Api, scope: Scope, receive: Receive, component_name: str = "") -> "Visit":
+    def of(cls, api: Api, headers: Headers, receive: Receive, raw_name: bytes = b"") -> "Visit":
         """Return the visit of a request that begins now; a door whose path names no component says it later."""
-        headers = dict(scope["headers"])
         request_id = wire_headers.request_id(headers.get(b"x-request-id"))
+        component_name = unquote(raw_name.decode("latin-1"))[:MAX_NAME]
         return cls(api, component_name, headers, receive, request_id, time.perf_counter())
 
     def call(self, pipeline: Pipeline, own_ports: frozenset[int], *, wants_stream: bool = False) -> Call:

@@ -1,6 +1,7 @@
 """An alarm ends a wait at its time, and nothing else."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -154,3 +155,35 @@ async def test_only_a_task_can_wait() -> None:
     await asyncio.sleep(0)
 
     assert ["only a task can wait"] == faults
+
+
+def test_each_loop_has_alarms_of_its_own() -> None:
+    """One that is set in a loop goes off there, whatever was set in others before."""
+
+    @jumping
+    async def ends() -> None:
+        with pytest.raises(TimesUp), alarm_in(5):
+            await asyncio.sleep(60)
+
+        assert elapsed_s() == 5
+
+    ends()
+    ends()
+
+
+@jumping
+async def test_thousands_go_off_each_at_its_time() -> None:
+    """Those that are set later may be due earlier, and those that were taken back are never due."""
+    began_s = asyncio.get_running_loop().time()
+    rung: list[tuple[int, float]] = []
+    alarms = {number: alarm_in(1 + number * 7 % 1000) for number in range(1000)}
+    for number, alarm in alarms.items():
+        alarm.unattended = partial(lambda which: rung.append((which, elapsed_s())), number)
+    for number in range(0, 1000, 2):
+        alarms[number].stop()
+
+    await asyncio.sleep(2000)
+
+    due = sorted((alarms[number].at_s - began_s, number) for number in range(1, 1000, 2))
+    assert [number for _, number in due] == [number for number, _ in rung]
+    assert [at_s for at_s, _ in due] == pytest.approx([at_s for _, at_s in rung])

@@ -51,44 +51,41 @@ class AttemptLayer:
         return AttemptedStream(reply, wait)
 
 
-class Wait:
+class Wait(Alarm):
     """The waits for the provider in one attempt, each a `with` block; bounded, and their time added up in the trace."""
 
-    __slots__ = ("_alarm", "_began", "_deadline_s", "_idle_s", "_limit_s", "_loop", "_next_s", "_stopwatch", "_trace")
+    __slots__ = ("_began", "_deadline_s", "_idle_s", "_limit_s", "_next_s", "_stopwatch", "_trace")
 
     def __init__(self, trace: Trace, limits: AttemptLimits, stopwatch: Callable[[], float]) -> None:
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        super().__init__(loop)
+        # Where nobody set a deadline, what the first event may take is enough for all of them.
+        self._deadline_s = loop.time() + limits.first_s if trace.deadline_s is None else trace.deadline_s
         self._trace = trace
         self._next_s: float | None = limits.first_s
         self._idle_s = limits.idle_s
         self._stopwatch = stopwatch
-        # Where nobody set a deadline, what the first event may take is enough for all of them.
-        self._deadline_s = self._loop.time() + limits.first_s if trace.deadline_s is None else trace.deadline_s
-        self._alarm = Alarm(self._loop, self._deadline_s)
         self._limit_s: float | None = None
         self._began = 0.0
 
-    def stop(self) -> None:
-        """Wait no more."""
-        self._alarm.stop()
-
     def __enter__(self) -> None:
         now_s = self._loop.time()
-        if now_s >= self._deadline_s:
+        left_s = self._deadline_s - now_s
+        if left_s <= 0:
             self.stop()
             raise DeadlinePassed("the time for this request is over")
         limit_s, self._next_s = self._next_s, self._idle_s
-        self._limit_s = None if limit_s is None or self._deadline_s - now_s <= limit_s else limit_s
-        self._alarm.move(self._deadline_s if self._limit_s is None else now_s + self._limit_s)
+        self._limit_s = None if limit_s is None or left_s <= limit_s else limit_s
+        self.move(self._deadline_s if self._limit_s is None else now_s + self._limit_s)
         self._began = self._stopwatch()
-        self._alarm.__enter__()
+        super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._trace.provider_s += self._stopwatch() - self._began
         try:
-            self._alarm.__exit__(kind, error, trace)
+            super().__exit__(kind, error, trace)
         except TimesUp:
             raise self._fault() from None
 

@@ -6,9 +6,9 @@ silence.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from parley_sidecar.errors import DeadlinePassed, RoomBusy
 from parley_sidecar.model import Answer, Converse, ConverseRequest, Delta, Reply, Stream, Trace
@@ -36,7 +36,7 @@ class ContextLayer:
         self._rooms = rooms
         self._waits = waits
 
-    async def __call__(self, request: ConverseRequest, /) -> Reply:
+    def __call__(self, request: ConverseRequest, /) -> Coroutine[Any, Any, Reply]:
         """Answer `request`, and store the turn before the reply is over.
 
         Raises:
@@ -44,9 +44,10 @@ class ContextLayer:
             RoomLost: when the room was erased meanwhile.
             StoreUnavailable: when the room cannot be read, or the turn not be stored.
         """
-        if request.context_id is None:
-            return await self._inner(request)
-        turn = await self._begun(request.context_id, request.trace)
+        return self._inner(request) if request.context_id is None else self._in_room(request.context_id, request)
+
+    async def _in_room(self, context_id: str, request: ConverseRequest) -> Reply:
+        turn = await self._begun(context_id, request.trace)
         is_streaming = False
         try:
             sent = turn.request(request)

@@ -4,7 +4,6 @@ Source: Dapr's ConversationRequestAlpha2 and protobuf's JSON mapping: two spelli
 are dropped. Over gRPC the same structs are made from protobuf messages.
 """
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -124,7 +123,9 @@ def request(body: Body, call: Call) -> ConverseRequest:
     """
     if not body.inputs:
         raise MissingInputs("missing inputs in request")
-    messages = tuple(_messages(body.inputs))
+    messages = tuple(
+        [_message(each, scrub=given.wants_scrub) for given in body.inputs for each in given.messages or ()]
+    )
     wishes = Wishes()
     if body.tools or body.tool_choice or body.tool_choice_proto:
         _add_tools(body, wishes)
@@ -146,21 +147,19 @@ def request(body: Body, call: Call) -> ConverseRequest:
     return call.request(messages, asked, **wishes)
 
 
-def _messages(inputs: list[Input]) -> Iterator[Message]:
-    for given in inputs:
-        scrub = given.wants_scrub
-        for message in given.messages or ():
-            yield _message(message, scrub=scrub)
+def _turn(message: OneOf) -> tuple[Role, Turn]:
+    """Return the one kind that a message has, and what it holds."""
+    kinds: tuple[Turn | None, ...] = msgspec.structs.astuple(message)
+    turn = next(filter(None, kinds), None)
+    if turn is None:
+        raise InvalidParameters("message type cannot be nil")
+    if kinds.count(None) < len(kinds) - 1:
+        raise MalformedBody("a message has one type")
+    return _KINDS[kinds.index(turn)], turn
 
 
 def _message(message: OneOf, *, scrub: bool) -> Message:
-    kinds = zip(_KINDS, msgspec.structs.astuple(message), strict=True)
-    given: list[tuple[Role, Turn]] = [(role, turn) for role, turn in kinds if turn is not None]
-    if not given:
-        raise InvalidParameters("message type cannot be nil")
-    if len(given) > 1:
-        raise MalformedBody("a message has one type")
-    role, turn = given[0]
+    role, turn = _turn(message)
     parts = turn.content or ()
     text = parts[0].text or "" if len(parts) == 1 else "\n".join(part.text or "" for part in parts)
     name = turn.name or None

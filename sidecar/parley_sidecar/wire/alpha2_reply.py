@@ -4,7 +4,7 @@ Source: Dapr's ConversationResponseAlpha2 and protobuf's JSON mapping: zero valu
 integers are text.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 from msgspec import UNSET, UnsetType, field
@@ -81,19 +81,20 @@ class Reply(msgspec.Struct):
 
 def reply(context_id: str | None, answer: Answer) -> bytes:
     """Return the body of a 200."""
-    return encode(Reply(context_id or UNSET, list(_outputs(answer, _content)) or UNSET))
+    return encode(Reply(context_id or UNSET, _outputs(answer, _content) or UNSET))
 
 
 def ending(context_id: str | None, answer: Answer) -> Reply:
     """Return what ends a stream: the reply with empty messages, for they were sent in pieces."""
-    return Reply(context_id or UNSET, list(_outputs(answer, _nothing)) or UNSET)
+    return Reply(context_id or UNSET, _outputs(answer, _nothing) or UNSET)
 
 
-def _outputs(answer: Answer, content: Callable[[Choice], Content]) -> Iterator[Output]:
-    usage = _usage(answer.usage) if answer.usage else UNSET
-    for place, choice in enumerate(answer.choices):
-        written = ReplyChoice(choice.finish_reason, content(choice), _count(place))
-        yield Output([written], answer.model or UNSET, usage)
+def _outputs(answer: Answer, content: Callable[[Choice], Content]) -> list[Output]:
+    usage, model = _usage(answer.usage) if answer.usage else UNSET, answer.model or UNSET
+    return [
+        Output([ReplyChoice(choice.finish_reason, content(choice), _count(place))], model, usage)
+        for place, choice in enumerate(answer.choices)
+    ]
 
 
 def _content(choice: Choice) -> Content:

@@ -1,8 +1,9 @@
 """What every converse door knows of a request besides its body."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypedDict, Unpack
+
+from msgspec import Struct
 
 from parley_sidecar.model import NO_PARAMETERS, Api, ConverseRequest, Message, ResponseFormat, Tool, ToolChoice, Trace
 from parley_sidecar.wire.headers import cache_policy
@@ -33,8 +34,7 @@ def _check_depths(wishes: Wishes) -> None:
         check_depth(wanted.schema)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request at a door, and what its component lets it replace."""
 
     api: Api
@@ -51,7 +51,8 @@ class Call:
         Raises:
             MalformedBody: when parameters or schemas are nested too deep.
         """
-        _check_depths(wishes)
+        if wishes:
+            _check_depths(wishes)
         return ConverseRequest(
             messages=messages,
             trace=Trace(self.request_id, self.api),

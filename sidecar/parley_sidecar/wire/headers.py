@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterator, Sequence
+from itertools import count
 from math import ceil
 from typing import Final
 
@@ -13,13 +14,15 @@ from parley_sidecar.model import CachePolicy, CacheStatus
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACE_PARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[ -~]{0,64})?")
 _ANY: Final = CachePolicy()
+_PROCESS: Final = secrets.token_hex(8)
+_numbers: Final = count(1)
 
 
 def request_id(given: bytes | None) -> str:
     """Return the caller's X-Request-Id if it is harmless in a log and a header, else a new one."""
     if given and _REQUEST_ID.fullmatch(given):
         return given.decode()
-    return secrets.token_hex(16)
+    return f"{_PROCESS}{next(_numbers):016x}"
 
 
 def trace_parent(given: bytes | None) -> list[tuple[bytes, bytes]]:
@@ -63,6 +66,8 @@ def together(statuses: Sequence[CacheStatus | None]) -> CacheStatus | None:
     It is a hit if all are, then that of the oldest; else the first that was none speaks, and says of all that were none
     whether they were stored, or waited for other requests.
     """
+    if len(statuses) == 1:
+        return statuses[0]
     known = [status for status in statuses if status]
     if len(known) < len(statuses) or not known:
         return None

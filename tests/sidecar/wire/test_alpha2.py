@@ -1,10 +1,10 @@
 """alpha2 requests: Dapr's current form."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from parley_sidecar.errors import InvalidParameters, MalformedBody, MissingInputs, ParleyError
 from parley_sidecar.model import (
