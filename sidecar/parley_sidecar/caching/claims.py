@@ -5,13 +5,19 @@ flight lasts, so that a process that dies is replaced; what a claim ends with go
 """
 
 import asyncio
+import itertools
 import secrets
+from typing import Final
 
 from parley_sidecar.caching.shelves import CountSkip
 from parley_sidecar.edges import survived
 from parley_sidecar.errors import StoreUnavailable
 from parley_sidecar.stores import Stores
 from parley_sidecar.stores.protocol import LEASE_S, RENEW_S, Store, Taken
+
+_PROCESS: Final = secrets.token_hex(16).encode()
+_numbers: Final = itertools.count()
+"""A token is no secret, and needs to be nobody else's only: a random one each time would cost a system call."""
 
 
 class Claim:
@@ -22,7 +28,7 @@ class Claim:
         self._shared = shared
         self._key = key
         self._count_skip = count_skip
-        self._token = secrets.token_hex(16).encode()
+        self._token = b"%b-%d" % (_PROCESS, next(_numbers))
         self._is_held: bool | None = False
         """None while the store has not answered: the lease may be this one's."""
         self._is_over = False

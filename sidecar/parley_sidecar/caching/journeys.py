@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from parley_sidecar.answers import Entry, Passed, failed
@@ -20,8 +21,7 @@ from parley_sidecar.stores import Stores
 COLLAPSED: Final = CacheStatus(hit=False, collapsed=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(Struct, frozen=True):
     """One request at the cache, and what it may do there."""
 
     shelf: Shelf
@@ -35,8 +35,7 @@ class Errand:
         return max(0.0, self.give_up_s - asyncio.get_running_loop().time())
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """An answer of the cache, and what to say about it."""
 
     answer: Answer

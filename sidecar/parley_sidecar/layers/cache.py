@@ -65,6 +65,8 @@ class CacheLayer:
         self._flights = caching.flights
         self._stores = caching.stores
         self._epoch = caching.epoch(component)
+        self._expects_miss = False
+        """Whether the shared store had nothing last time: then looking there and taking the lease are one question."""
 
     async def __call__(self, request: ConverseRequest, /) -> Reply:
         """Answer `request`, and note in its trace what the cache did."""
@@ -98,18 +100,23 @@ class CacheLayer:
 
     async def _asked(self, errand: Errand, request: ConverseRequest, seen: Forwarded) -> Reply:
         """Answer what is not in memory: from the shared store, or together with all who ask the same now."""
-        shelf = errand.shelf
-        if shelf.shared and not self._flights.has(shelf.key):
+        shelf, policy = errand.shelf, errand.policy
+        looks = not (self._expects_miss and policy.may_store and policy.max_age_s is None)
+        if shelf.shared and looks and not self._flights.has(shelf.key):
             found = await self._shared(shelf.shared, errand, seen)
+            self._expects_miss = found == "miss"
             if isinstance(found, Found):
                 request.trace.cache = found.status
                 return found.answer
             seen = found
         request.trace.cache = CacheStatus(hit=False, forward=seen)
-        if not errand.policy.may_store:
+        if not policy.may_store:
             return await self._inner(request)
         depart = partial(SharedJourney, self._inner, self._keeper, errand)
-        return await self._flights.fly(shelf.key, request, depart)
+        reply = await self._flights.fly(shelf.key, request, depart)
+        if request.trace.cache.hit:
+            self._expects_miss = False
+        return reply
 
     async def _alone(self, errand: Errand, request: ConverseRequest) -> Reply:
         """Ask for this request only, and keep the answer for others."""

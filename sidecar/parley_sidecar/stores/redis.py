@@ -4,11 +4,10 @@ docs/store.md says what lies there under which key, for how long, and what a fau
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
-from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from parley_crds.stream import StoreSection
@@ -20,7 +19,6 @@ from parley_sidecar.stores.protocol import RESULT_S, Keep, Numbered, Place, Room
 from parley_sidecar.stores.redis_clients import open_client
 from parley_sidecar.stores.redis_eviction import may_evict_rooms
 from parley_sidecar.stores.redis_keys import Keys
-from parley_sidecar.stores.redis_reads import One, Reads
 from parley_sidecar.stores.redis_scripts import Script
 from parley_sidecar.stores.redis_watches import Watches
 from parley_sidecar.stores.redis_way import Way
@@ -41,13 +39,10 @@ class RedisStore:
             ValueError: when `url` is no Redis URL.
         """
         self._clients = open_client(url, ca_pem, place.limit_s)
-        self._client: Any = self._clients.commands  # redis-py says str or bytes of what are bytes here
-        self._read: One = self._client.get
-        if isinstance(self._client, Redis):
-            self._read = Reads(self._client.get, self._client.mget, place.limit_s).get
+        self._ask = self._clients.ask
         self._place = place
         self._keys = Keys(place.namespace)
-        self._way = Way(place.limit_s, self._client.get, self._changed, self._clients.server_of)
+        self._way = Way(place.limit_s, self._ask, self._changed, self._clients.server_of)
         self._watches = Watches(self._clients.subscriber, place.limit_s)
         self._keeps_rooms = False
         self._greeting: asyncio.Task[None] | None = None
@@ -67,7 +62,7 @@ class RedisStore:
     async def get(self, key: bytes, limit_s: float | None = None) -> bytes | None:
         """Return the value, or None when there is none or its time is over."""
         at = self._keys.value(key)
-        return await self._way.go(at, self._read, at, limit_s=limit_s)
+        return await self._way.go(at, self._ask, "GET", at, limit_s=limit_s)
 
     async def set(self, key: bytes, value: bytes, ttl_s: float) -> None:
         """Keep `value` for `ttl_s` seconds, replacing what was there."""
@@ -75,7 +70,7 @@ class RedisStore:
         if b"/" in key:
             await self._run(scripts.SET, [at, *self._index(key)], value, _ms(ttl_s))
         else:
-            await self._way.go(at, self._client.psetex, at, _ms(ttl_s), value)
+            await self._way.go(at, self._ask, "PSETEX", at, _ms(ttl_s), value)
 
     async def agree(self, key: bytes, value: bytes, ttl_s: float) -> bytes:
         """Return what is there, or else put `value` there; either lives for `ttl_s` seconds from now."""
@@ -105,7 +100,7 @@ class RedisStore:
     async def publish(self, key: bytes, message: bytes) -> None:
         """Tell all who watch the key now."""
         channel = self._keys.channel(key)
-        await self._way.go(self._keys.value(key), self._client.publish, channel, message)
+        await self._way.go(self._keys.value(key), self._ask, "PUBLISH", channel, message)
 
     @asynccontextmanager
     async def watch(self, key: bytes) -> AsyncIterator[Mailbox]:
@@ -126,7 +121,7 @@ class RedisStore:
     async def read_room(self, tag: bytes) -> RoomRecord | None:
         """Return a room, or None if there is none."""
         at = self._keys.room(tag)
-        fields: Mapping[bytes, bytes] = await self._way.go(at, self._client.hgetall, at)
+        fields: Mapping[bytes, bytes] = await self._way.go(at, self._ask, "HGETALL", at)
         return _record(fields) if fields else None
 
     async def append(self, tag: bytes, token: bytes, revision: int, turn: bytes, keep: Keep) -> bool:
@@ -179,17 +174,22 @@ class RedisStore:
         """Return the index that lists a key, if it has a name under its tag."""
         return (self._keys.index(key),) if b"/" in key else ()
 
-    async def _run(
+    def _run(
         self, script: Script, keys: Sequence[bytes], *arguments: bytes | int, limit_s: float | None = None
-    ) -> Any:  # what a script answers has no type
-        return await self._way.go(keys[0], self._evaluate, script, keys, arguments, limit_s=limit_s)
+    ) -> Awaitable[Any]:  # what a script answers has no type
+        return self._way.go(keys[0], self._evaluate, script, keys, arguments, limit_s=limit_s)
 
-    async def _evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes | int]) -> Any:
+    async def _evaluate(
+        self, limit_s: float, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes | int]
+    ) -> Any:
         """Run a script by its hash; a server that does not know it, new or restarted, gets its text."""
+        clock = asyncio.get_running_loop().time
+        began_s = clock()
         try:
-            return await self._client.evalsha(script.sha, len(keys), *keys, *arguments)
+            return await self._ask(limit_s, "EVALSHA", script.sha, len(keys), *keys, *arguments)
         except NoScriptError:
-            return await self._client.eval(script.text, len(keys), *keys, *arguments)
+            left_s = limit_s - (clock() - began_s)
+            return await self._ask(left_s, "EVAL", script.text, len(keys), *keys, *arguments)
 
 
 def connect(section: StoreSection, place: Place) -> RedisStore:

@@ -1,18 +1,17 @@
 """Clients for every kind of Redis: one server, a cluster, a master that Sentinels know. `redis` uses them.
 
 None retries on its own: redis-py would try ten times, for five seconds each. A failed operation has failed; the next
-one finds the new master, or the node that replaced another. Who uses a client limits each operation: redis-py's own
-limit makes a task of every command, and asyncio.wait_for in it may lose a cancellation (CPython issue 86296, before
-3.12).
+one finds the new master, or the node that replaced another. redis-py's own limit on each operation is off: it makes a
+task of every command, and asyncio.wait_for in it may lose a cancellation (CPython issue 86296, before 3.12).
 """
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
@@ -24,28 +23,27 @@ from parley_sidecar.stores.redis_cluster import Cluster
 from parley_sidecar.stores.redis_connections import (
     AnyNodeConnection,
     MasterConnection,
-    PrimaryConnection,
     StoreConnection,
     tls_context,
 )
-
-TURNS: Final[Mapping[str, Any]] = {"max_connections": 32, "timeout": None}
-"""Operations beyond them wait for their turn."""
+from parley_sidecar.stores.redis_lines import Ask, Lines
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
     """What speaks to one Redis. Close it once."""
 
+    ask: Ask
+    """What is asked at requests. Scripts go by EVALSHA, then EVAL: in a cluster, SCRIPT LOAD needs every node."""
     commands: Redis | Cluster
-    """Scripts go by EVALSHA, then EVAL: in a cluster, SCRIPT LOAD needs every node."""
+    """For what is asked seldom."""
+    server_of: Callable[[bytes], str]
+    """Names the server that holds a key; empty where there is one, or none is known yet."""
     _listeners: Redis
     """With connections of its own: a subscription keeps one."""
+    _close: Callable[[], Awaitable[None]]
+    """Ends what `ask` holds."""
     _sentinels: Sentinel | None = None
-
-    def server_of(self, key: bytes) -> str:
-        """Name the server that holds a key; empty where there is one, or none is known yet."""
-        return self.commands.server_of(key) if isinstance(self.commands, Cluster) else ""
 
     def subscriber(self) -> PubSub:
         """Return a new pub/sub on one node, which is any in a cluster: each of them hears every message."""
@@ -53,11 +51,8 @@ class Clients:
 
     async def aclose(self) -> None:
         """Close every connection."""
+        await self._close()
         await self._listeners.aclose()
-        if isinstance(self.commands, Cluster):
-            await self.commands.shut()
-        else:
-            await self.commands.aclose()
         if self._sentinels:
             await self._sentinels.aclose()
 
@@ -82,17 +77,20 @@ def open_client(url: str, ca_pem: str, limit_s: float) -> Clients:
 def _server(address: StoreAddress, socket: dict[str, Any]) -> Clients:
     host, port = address.hosts[0]
     options = {**socket, **_user(address.user), "host": host, "port": port, "db": address.database}
-    commands = BlockingConnectionPool(connection_class=PrimaryConnection, **TURNS, **options)
-    listeners = ConnectionPool(connection_class=StoreConnection, **options)
-    return Clients(Redis.from_pool(commands), Redis.from_pool(listeners))
+    return _lines(ConnectionPool(connection_class=StoreConnection, **options), socket)
 
 
 def _sentinel(address: StoreAddress, socket: dict[str, Any]) -> Clients:
     sentinels = _Sentinels(address, socket)
     options = {**socket, **_user(address.user), "db": address.database, "connection_class": MasterConnection}
-    commands = _BlockingMasterPool(address.master, sentinels, **TURNS, **options)  # type: ignore[no-untyped-call] # so redis-py
-    listeners = SentinelConnectionPool(address.master, sentinels, **options)  # type: ignore[no-untyped-call] # so redis-py
-    return Clients(Redis.from_pool(commands), Redis.from_pool(listeners), sentinels)
+    pool = SentinelConnectionPool(address.master, sentinels, **options)  # type: ignore[no-untyped-call] # so redis-py
+    return _lines(pool, socket, sentinels)
+
+
+def _lines(pool: ConnectionPool, socket: Mapping[str, Any], sentinels: Sentinel | None = None) -> Clients:
+    """Return clients of one server; the pool is for subscriptions, and for what is asked seldom."""
+    lines, client = Lines(pool.make_connection, socket["socket_connect_timeout"]), Redis.from_pool(pool)
+    return Clients(lines.ask, client, lambda _: "", client, lines.aclose, sentinels)
 
 
 class _Sentinels(Sentinel):
@@ -120,10 +118,6 @@ class _Sentinels(Sentinel):
         await super().aclose()
 
 
-class _BlockingMasterPool(SentinelConnectionPool, BlockingConnectionPool):
-    """Connections to the master of now, of which there are only so many."""
-
-
 def _cluster(address: StoreAddress, socket: dict[str, Any]) -> Clients:
     options = {**socket, **_user(address.user)}
     cluster = Cluster(address.hosts, **options)
@@ -133,7 +127,7 @@ def _cluster(address: StoreAddress, socket: dict[str, Any]) -> Clients:
         return random.choice(known or address.hosts)  # noqa: S311 - to spread them
 
     listeners = ConnectionPool(connection_class=AnyNodeConnection, choose=live, **options)
-    return Clients(cluster, Redis.from_pool(listeners))
+    return Clients(cluster.ask, cluster, cluster.server_of, Redis.from_pool(listeners), cluster.shut)
 
 
 def _socket(address: StoreAddress, ca_pem: str, limit_s: float) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from redis.exceptions import ClusterDownError, RedisClusterException
 
 from parley_sidecar.store_address import Host
 from parley_sidecar.stores.redis_connections import NodeConnection
+from parley_sidecar.stores.redis_lines import Word
 
 MAX_OPERATIONS: Final = 32
 """Operations beyond them wait for their turn; redis-py would refuse them."""
@@ -65,6 +66,11 @@ class Cluster(RedisCluster):
         """Name the node that holds a key, as far as the map goes; empty where it does not."""
         nodes = self.nodes_manager.slots_cache.get(self.keyslot(key))
         return nodes[0].name if nodes else ""
+
+    async def ask(self, limit_s: float, *words: Word) -> Any:
+        """Return the answer to a command, within a limit; raises what redis-py raises, or TimeoutError."""
+        async with asyncio.timeout(limit_s):
+            return await self.execute_command(*words)
 
     async def execute_command(self, *arguments: Any, **options: Any) -> Any:
         """Have a command answered by the node that holds its key."""
@@ -116,6 +122,11 @@ class _Importing:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._node, name)
+
+    async def ask(self, limit_s: float, *words: Word) -> Any:
+        """Return the answer to a command, within a limit; raises what redis-py raises, or TimeoutError."""
+        async with asyncio.timeout(limit_s):
+            return await self.execute_command(*words)
 
     async def execute_command(self, *arguments: Any, **options: Any) -> Any:
         if arguments == ("ASKING",):

@@ -11,7 +11,6 @@ from typing import Any
 
 from redis.asyncio.connection import Connection
 from redis.asyncio.sentinel import SentinelManagedConnection
-from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from parley_sidecar.store_address import Host
@@ -39,18 +38,6 @@ class StoreConnection(Connection):
 
     def _connection_arguments(self) -> Mapping[str, Any]:
         return {**super()._connection_arguments(), "ssl": self._tls}
-
-
-class PrimaryConnection(StoreConnection):
-    """A connection that is given up when its server has become a replica: the name may stand for another one by now."""
-
-    async def read_response(self, *arguments: Any, **options: Any) -> Any:
-        """Return an answer."""
-        try:
-            return await super().read_response(*arguments, **options)
-        except ReadOnlyError:
-            await self.disconnect()
-            raise
 
 
 class MasterConnection(SentinelManagedConnection, StoreConnection):

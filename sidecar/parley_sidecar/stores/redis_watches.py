@@ -54,15 +54,16 @@ class Watches:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._keep_connected())
 
-    async def confirmed(self, channel: bytes) -> None:
+    async def confirmed(self, limit_s: float, channel: bytes) -> None:
         """Wait until the server has confirmed the subscription.
 
         Raises:
-            RedisError, OSError: when it cannot.
+            RedisError, OSError: when it cannot, or not within `limit_s` seconds.
         """
         if channel in self._confirmed:
             return
-        await self._channels[channel].settled.wait()
+        async with asyncio.timeout(limit_s):
+            await self._channels[channel].settled.wait()
         if channel not in self._confirmed:
             raise self._fault
 

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from redis.exceptions import ClusterDownError, RedisError, ResponseError
 
 from parley_sidecar.errors import StoreUnavailable
+from parley_sidecar.stores.redis_lines import Ask
 
 PROBE_FIRST_S: Final = 0.25
 PROBE_MOST_S: Final = 5.0
@@ -28,12 +29,12 @@ _log = logging.getLogger(__name__)
 
 
 class Way:
-    """Lets operations pass, each within a limit, or fails them at once."""
+    """Lets operations pass, which keep to the limit that they are told, or fails them at once."""
 
     def __init__(
         self,
         limit_s: float,
-        ask: Callable[[bytes], Awaitable[object]],
+        ask: Ask,
         changed: Callable[[], None],
         server_of: Callable[[bytes], str] = lambda _: "",
     ) -> None:
@@ -61,7 +62,7 @@ class Way:
     async def go(
         self, key: bytes, operation: Callable[..., Awaitable[Result]], *arguments: object, limit_s: float | None = None
     ) -> Result:
-        """Return what an operation on a key answers; `limit_s` draws in the usual limit.
+        """Return what an operation on a key answers, which is told its limit first; `limit_s` draws in the usual one.
 
         Raises:
             StoreUnavailable: when the server cannot be reached, does not answer in time, or refuses.
@@ -72,8 +73,7 @@ class Way:
         limit_s = self._limit_s if limit_s is None else min(limit_s, self._limit_s)
         self._running += 1
         try:
-            async with asyncio.timeout(limit_s):
-                return await operation(*arguments)
+            return await operation(limit_s, *arguments)
         except (RedisError, OSError) as error:
             if refused(error):
                 self._say_refused(type(error).__name__)
@@ -116,8 +116,7 @@ class Way:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, PROBE_MOST_S)
             try:
-                async with asyncio.timeout(self._limit_s):
-                    await self._ask(key)
+                await self._ask(self._limit_s, "GET", key)
             except (RedisError, OSError) as error:
                 if not refused(error):
                     continue

@@ -17,7 +17,7 @@ from parley_sidecar.errors import (
 from parley_sidecar.identity import Identity
 from parley_sidecar.model import Answer, CacheStatus, Choice, ConverseRequest, Reply
 from parley_sidecar.stores.memory import MemoryStore
-from parley_sidecar.stores.protocol import LEASE_S, RENEW_S
+from parley_sidecar.stores.protocol import LEASE_S, RENEW_S, Taken
 from tests.conftest import eventually
 from tests.sidecar.layers.cached import (
     ANSWER,
@@ -31,6 +31,27 @@ from tests.sidecar.layers.cached import (
     streaming,
     together,
 )
+
+
+class Asked(MemoryStore):
+    """A shared store that remembers how it was asked for answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    async def get(self, key: bytes, limit_s: float | None = None) -> bytes | None:
+        """Look."""
+        self.words.append("get")
+        return await super().get(key, limit_s)
+
+    async def take(
+        self, key: bytes, token: bytes, lease_s: float, awaited: bytes = b"", limit_s: float | None = None
+    ) -> Taken:
+        """Look, or take the lease."""
+        self.words.append("take")
+        return await super().take(key, token, lease_s, awaited, limit_s)
+
 
 MISS = CacheStatus(hit=False, stored=True)
 WAITED = CacheStatus(hit=False, collapsed=True)
@@ -257,3 +278,22 @@ async def test_an_answer_that_came_between_look_and_claim_is_a_hit() -> None:
     assert (True, "memory") == (request.trace.cache.hit, request.trace.cache.tier)
     assert 1 == inner.calls
     assert [] == other.skips
+
+
+async def test_after_a_miss_looking_and_taking_the_lease_are_one_question() -> None:
+    """Until that finds an answer, which is a hit as any other; a request that may not take the lease only looks."""
+    store = Asked()
+    async with processes(2, store=store) as (one, other):
+        inner = Held()
+        inner.let_go.set()
+        here, there = one.layer(inner), other.layer(inner)
+        first = [await one.ask(here, asking(text)) for text in ("a", "b")]
+        there_already = [await other.ask(there, asking(text)) for text in ("c", "a", "b")]
+        words, store.words = store.words, []
+        bound = [await one.ask(here, asking(text, max_age_s=60)) for text in ("d", "e")]
+
+    hit = [(status and status.hit, status and status.tier) for status in there_already]
+    assert [MISS, MISS] == first
+    assert [(False, None), (True, "memory"), (True, "memory")] == hit
+    assert ["get", "take", "take", "get", "take", "take", "get"] == words
+    assert ([MISS, MISS], ["get", "take"] * 2) == (bound, store.words)

@@ -47,7 +47,7 @@ async def test_redis_killed_under_way_costs_nobody_an_answer(tmp_path: Path) -> 
             shared_again = await until_shared(one, other, inner)
 
     assert CacheStatus(hit=False, stored=True) == status
-    assert "get" in faults
+    assert "take" in faults
     assert CacheStatus(hit=True, tier="redis", ttl_s=shared_again.ttl_s) == shared_again
 
 

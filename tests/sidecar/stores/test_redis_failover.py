@@ -104,6 +104,7 @@ async def test_a_frozen_sentinel_is_passed_over(tmp_path: Path) -> None:
 async def moving_name(first: int) -> AsyncIterator[list[int]]:
     """Stand for a server by its port meanwhile, and for the last one in the list; yields that, our own port first."""
     ports = [first]
+    connections = []
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while read := await reader.read(4096):
@@ -112,11 +113,13 @@ async def moving_name(first: int) -> AsyncIterator[list[int]]:
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         away = await asyncio.open_connection("127.0.0.1", ports[-1])
-        await asyncio.gather(copy(reader, away[1]), copy(away[0], writer))
+        connections.append(asyncio.gather(copy(reader, away[1]), copy(away[0], writer)))
+        await connections[-1]
 
     async with await asyncio.start_server(forward, "127.0.0.1", 0) as server:
         ports.insert(0, server.sockets[0].getsockname()[1])
         yield ports
+        await asyncio.gather(*connections)  # what is connected through it is closed by now
 
 
 async def test_a_name_that_stands_for_another_server_is_followed(tmp_path: Path) -> None:
