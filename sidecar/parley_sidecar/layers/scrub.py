@@ -52,9 +52,12 @@ class ScrubLayer:
             request, vault = await self._numbered(request)
         elif self._mode == "block":
             await self._refuse(request)
-        elif self._mode == "mask" or any(message.scrub for message in request.messages):
+        elif self._mode == "mask" or _is_marked(request):
             request = await self._masked(request)
-        return await self._shown(await self._inner(request), request, vault)
+        reply = await self._inner(request)
+        if vault is None and not request.scrub_answer and not self._masks_answers:
+            return reply
+        return await self._shown(reply, request, vault)
 
     async def _numbered(self, request: ConverseRequest) -> tuple[ConverseRequest, Vault]:
         numbers_of, room = self._hiding.numbers_of, request.context_id
@@ -99,3 +102,11 @@ class ScrubLayer:
         answer = restorer.answer(reply, restorer.arguments)
         restorer.report(self._count)
         return answer
+
+
+def _is_marked(request: ConverseRequest) -> bool:
+    """Say whether the caller wants something of it hidden."""
+    for message in request.messages:  # noqa: SIM110 - every request comes by, and a generator costs more than the rest
+        if message.scrub:
+            return True
+    return False

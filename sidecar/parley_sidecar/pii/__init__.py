@@ -33,8 +33,9 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     mails, networks, codes, numbers, tokens, secret_words, secret_commands, births, places, spelled,
 )  # fmt: skip
 _SEEN: Final = Seen()
-_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b")
-
+_UUID: Final = re.compile(r"-(?<=[0-9A-Fa-f]{8}-)(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b")
+"""From its first dash on, which is what can be skipped to."""
+_BEFORE_DASH: Final = 8
 
 WINDOW_CHARACTERS: Final = 256 * 1024
 """What is read at once; a longer text is read in windows, so that memory does not grow with it."""
@@ -85,7 +86,7 @@ def detected(seen: View) -> list[Span]:
 
 
 def _beside_uuids(text: str, found: list[Span]) -> list[Span]:
-    uuids = [one.span() for one in _UUID.finditer(text)] if found else []
+    uuids = [(one.start() - _BEFORE_DASH, one.end()) for one in _UUID.finditer(text)] if found else []
     return [span for span in found if not _is_part(span, uuids)] if uuids else found
 
 

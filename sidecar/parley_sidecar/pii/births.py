@@ -45,7 +45,9 @@ _DISTANCE: Final = 40
 """How many characters may stand between the word and the date."""
 _BEFORE: Final = 44
 _NEAR: Final = 24
-_DIGIT: Final = re.compile("[0-9]{2}")
+_DIGIT: Final = b"0"
+_DIGITS: Final = b"00"
+"""What the shape of every date has in it."""
 _BEHIND: Final = _DISTANCE + 36
 """What is searched before and behind a word: the distance, and the longest date."""
 _BEHIND_WORDS: Final = re.compile(
@@ -79,11 +81,13 @@ def births(view: View) -> Iterator[Span]:
 def _around(view: View, start: int, end: int, following: int = -1) -> Iterator[Span]:
     """Return the dates that begin close behind a word and before the following one, or end right before the word."""
     limit = min(len(view.text), end + _BEHIND) if following < 0 else min(following, end + _BEHIND)
-    for pattern, text in ((_DATE, view.text), (_MONTH_FIRST, view.lower)):
-        found = pattern.search(text, end, limit)
-        if found and found.start() - end <= _DISTANCE:
-            yield Span(found.start(), found.end(), "DATE_OF_BIRTH")
-        if _DIGIT.search(text, max(0, start - _NEAR), start):
-            for found in pattern.finditer(text, max(0, start - _BEFORE), end):
-                if _BEHIND_WORDS.match(view.lower, found.end()):
-                    yield Span(found.start(), found.end(), "DATE_OF_BIRTH")
+    if view.shape.find(_DIGITS, end, limit) >= 0:
+        digit = view.shape.find(_DIGIT, end, limit)
+        for behind in (_DATE.search(view.text, digit, limit), _MONTH_FIRST.search(view.lower, end, limit)):
+            if behind and behind.start() - end <= _DISTANCE:
+                yield Span(behind.start(), behind.end(), "DATE_OF_BIRTH")
+    if view.shape.find(_DIGITS, max(0, start - _NEAR), start) >= 0:
+        for pattern, text in ((_DATE, view.text), (_MONTH_FIRST, view.lower)):
+            for before in pattern.finditer(text, max(0, start - _BEFORE), end):
+                if _BEHIND_WORDS.match(view.lower, before.end()):
+                    yield Span(before.start(), before.end(), "DATE_OF_BIRTH")

@@ -49,8 +49,10 @@ def is_card(digits: str, *, grouped: bool) -> bool:
     if not grouped and len(digits) < _SHORTEST_BARE:
         return False
     issuer = int(digits[:6])
-    ranges = _BY_TWO.get(digits[:2], ())
-    return any(low <= issuer <= high and len(digits) in lengths for low, high, lengths in ranges) and luhn(digits)
+    for low, high, lengths in _BY_TWO.get(digits[:2], ()):
+        if low <= issuer <= high and len(digits) in lengths:
+            return luhn(digits)
+    return False
 
 
 _QUARTET: Final = 4
@@ -76,8 +78,6 @@ def _is_table(run: Run, first: int, last: int) -> bool:
 def _lengths(run: Run, index: int) -> dict[int, int]:
     """Return the numbers of digits that a card may have here, and the last group of each; separators are all alike."""
     lengths: dict[int, int] = {}
-    if sum(map(len, run.digits[index : index + _MOST])) < _FEWEST:
-        return lengths
     between, total = None, 0
     for last in range(index, len(run.digits)):
         total += len(run.digits[last])
@@ -93,22 +93,14 @@ def _lengths(run: Run, index: int) -> dict[int, int]:
     return lengths
 
 
-def _by_use(length: tuple[int, int]) -> int:
-    return _USUAL.index(length[0])
-
-
 def card(run: Run, index: int) -> Span | None:
     """Read a card's number."""
     first = run.digits[index]
     if run.label != "card" and len(first) > 1 and not _BY_TWO[first[:2]]:
         return None
     lengths = _lengths(run, index)
-    if not lengths:
-        return None
-    for _, last in sorted(lengths.items(), key=_by_use) if len(lengths) > 1 else lengths.items():
+    lasts = [lengths[digits] for digits in _USUAL if digits in lengths] if lengths else []
+    for last in lasts:
         if is_card(run.joined(index, last), grouped=last > index) and not _is_table(run, index, last):
             return Span(run.starts[index], run.ends[last], "CREDIT_CARD")
-    if run.label == "card":
-        _, longest = min(lengths.items(), key=_by_use)
-        return Span(run.starts[index], run.ends[longest], "CREDIT_CARD")
-    return None
+    return Span(run.starts[index], run.ends[lasts[0]], "CREDIT_CARD") if lasts and run.label == "card" else None

@@ -28,13 +28,16 @@ _CODES: Final = re.compile(
     r"|(?P<zip>[0-9]{4}(?:-[0-9]{4}(?![0-9-])(?<=[A-Z,] .{10})|(?![0-9-])(?<=[A-Z,] .{5})))"
     r"))"
 )
-_LONG: Final = b"00000"
+_LONG: Final = re.compile(rb"00000(?<!000000)(?:(?!0)(?<=[a|]-00000)|0(?:[-a|]000|00?-a|-?\[))")
+"""The shapes of those that begin with five digits or more: behind a state, or before a sign, a letter or a bracket."""
 _THREES: Final = b"-000-000"
+_DOTTED: Final = re.compile(rb"-000-000-?a")
+"""The shape of those with dots."""
+_REST: Final = rb"(?=(?:-?[a0]){11}|-00-00-?a)"
+"""The shape of the rest of the shortest IBAN, and of a NINO."""
+_PAIR: Final = re.compile(rb"00(?:(?<=aa00)(?<![a0]aa00)|(?<=aa-00)(?<![a0]aa-00))" + _REST)
+"""The shape of check digits behind a country, and of what follows."""
 _TWOS: Final = b"-00-00"
-"""The shapes of what all of these have in them."""
-_PAIRS: Final = (re.compile(rb"aa00(?<![a0]aa00)"), re.compile(rb"-00(?<=aa-00)(?<![a0]aa-00)"))
-"""The shapes of a country and check digits."""
-_DIGIT: Final = ord("0")
 _BEFORE: Final = {
     "nino": re.compile(r"(?<![A-Za-z0-9])[A-Z]{2} ?\Z"),
     "card": re.compile(r"(?<![A-Za-z0-9])(?:[A-Z]{1,2}|[XYZ]-)\Z"),
@@ -48,32 +51,28 @@ def codes(view: View) -> Iterator[Span]:
     if not view.has_digits:
         return
     text, shape = view.text, view.shape
-    for start in _long_groups(shape):
+    for start in _starts(shape):
         span = _code(text, start)
         if span is not None:
             yield span
-    for pattern in _PAIRS:
-        for found in pattern.finditer(shape):
-            start = found.end() - 2
-            span = _code(text, start) if shape.startswith(_TWOS, start + 2) else None
-            span = span or iban(view, shape.rindex(b"aa", 0, start))
-            if span is not None:
-                yield span
+    for pair in _PAIR.finditer(shape):
+        start = pair.start()
+        span = _code(text, start) if shape.startswith(_TWOS, start + 2) else None
+        span = span or iban(view, shape.rindex(b"aa", 0, start))
+        if span is not None:
+            yield span
     yield from shaped_codes(view)
     yield from labelled_codes(view)
 
 
-def _long_groups(shape: bytes) -> Iterator[int]:
-    """Return where the groups of five digits and more begin, and those before two groups of three."""
-    at = shape.find(_LONG)
-    while at >= 0:
-        if not at or shape[at - 1] != _DIGIT:
-            yield at
-        at = shape.find(_LONG, at + len(_LONG))
-    at = shape.find(_THREES)
-    while at >= 0:
-        yield max(0, at - 2 if shape[at - 2 : at - 1] == b"0" else at - 1)
-        at = shape.find(_THREES, at + 1)
+def _starts(shape: bytes) -> Iterator[int]:
+    """Return where a code may begin with a digit."""
+    for long in _LONG.finditer(shape):
+        yield long.start()
+    if _THREES in shape:
+        for dotted in _DOTTED.finditer(shape):
+            start = dotted.start()
+            yield max(0, start - 2 if shape[start - 2 : start - 1] == b"0" else start - 1)
 
 
 def _code(text: str, start: int) -> Span | None:

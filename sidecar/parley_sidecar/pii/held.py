@@ -30,12 +30,12 @@ class HeldText:
 
     def add(self, piece: str) -> str:
         """Return what can be shown now."""
-        if not self._held and "<" not in piece and not piece.endswith("\\"):
+        if not self._held and "<" not in piece and "\\" not in piece:
             return piece
         text = self._held + piece
         end = _complete(text)
         self._held = text[end:]
-        return self._restore(text[:end])
+        return self._restore(text[:end]) if end else ""
 
     def finish(self) -> str:
         """Return what has waited: it became no token."""
@@ -69,13 +69,13 @@ class HeldArguments:
 
 def _complete(text: str) -> int:
     """Return where what may still become a token begins, a backslash before it included."""
-    start = text.rfind("<", max(0, len(text) - MAX_TOKEN_CHARACTERS + 1))
+    start = text.rfind("<", 1 - MAX_TOKEN_CHARACTERS)
     if start >= 0 and _BEGUN.fullmatch(text, start):
-        if text.startswith("\\", start - 1) and start:
+        if start and text[start - 1] == "\\":
             start -= 1
         if len(text) - start < MAX_TOKEN_CHARACTERS:
             return start
-    return len(text) - text.endswith("\\")
+    return len(text) - (text[-1:] == "\\")
 
 
 def _complete_in_json(text: str) -> int:

@@ -62,6 +62,8 @@ class Prompt:
     def cover_tokens(self, kinds: Collection[Kind]) -> None:
         """Count what looks like a token of these kinds as a value, so that a typed one means nothing but itself."""
         for piece, spans in self._found.items():
+            if "<" not in piece.text:
+                continue
             typed = [
                 Span(one.start, one.end, TYPED if one.kind == SECRET else one.kind)
                 for one in tokens_in(piece.text)
@@ -132,7 +134,12 @@ class Prompt:
         return [(kind, value) for value, kind in new.items()]
 
     def rewritten(self, tokens: Mapping[str, str] | None = None) -> ConverseRequest:
-        """Return the request with a token for each value: its kind's bare one in marked messages, or if it has none."""
+        """Return the request with a token for each value: its kind's bare one in marked messages, or if it has none.
+
+        The very request where there is no value.
+        """
+        if not any(self._found.values()):
+            return self._request
 
         def numbered(_: Kind, value: str) -> str:
             return known[value]
@@ -222,4 +229,4 @@ def _backwards(values: Iterator[tuple[Kind, str]]) -> Iterator[tuple[str, Kind]]
 
 
 def _is_token(value: str) -> bool:
-    return any(one.start == 0 and one.end == len(value) for one in tokens_in(value))
+    return "<" in value and any(one.start == 0 and one.end == len(value) for one in tokens_in(value))

@@ -7,8 +7,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import compress
-from operator import itemgetter
 from typing import Final
 
 from parley_sidecar.pii.foreign_words import foreign_words
@@ -32,7 +30,6 @@ _BEGINNINGS: Final = {
     for beginning in {stem[:_BEGINNING] for stem in STEMS}
 }
 """The stems by their first letters."""
-_BEGIN: Final = itemgetter(slice(_BEGINNING))
 _NOTHING: Final = frozenset(word for word, label in WORDS.items() if label == "none")
 _LABELS: Final = frozenset(WORDS.values())
 _ABBREVIATED: Final = re.compile(r"\.(?<=[A-Za-z]\.)(?:[A-Zk]\.|č|IVA)|\. č")
@@ -54,11 +51,10 @@ _LEADS: Final = frozenset("\"'”(, \t\n\r")
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The telling words of a text: where each begins and ends, in the order of their ends, and what it says."""
+    """The telling words of a text: where each ends, in order, and what it says."""
 
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
-    labels: tuple[Label, ...]
+    ends: list[int]
+    labels: list[Label]
 
 
 def before(view: View, start: int) -> Label | None:
@@ -68,9 +64,9 @@ def before(view: View, start: int) -> Label | None:
 
 def _before(view: View, found: Marks, start: int) -> Label | None:
     index = bisect_right(found.ends, start) - 1
-    if index < 0 or found.ends[index] <= start - REACH:
+    if index < 0 or (gap := start - found.ends[index]) >= REACH:
         return None
-    said, gap = found.labels[index], start - found.ends[index]
+    said = found.labels[index]
     return "none" if said != "none" and gap >= _SHORTEST_GAP and is_nothing(view, start, gap) else said
 
 
@@ -96,9 +92,7 @@ def after(view: View, end: int) -> Label | None:
 
 def around(view: View, found: Marks, start: int, end: int) -> Label | None:
     """Return what the words before a value say, or else those behind it; `found` are the view's `marks`."""
-    index = bisect_right(found.ends, start)
-    said = _before(view, found, start) if index and found.ends[index - 1] > start - REACH else None
-    return said or (after(view, end) if view.lower[end : end + 1] in _LEADS else None)
+    return _before(view, found, start) or after(view, end)
 
 
 def places(view: View, label: Label) -> list[int]:
@@ -115,25 +109,23 @@ def marks(view: View) -> Marks:
 
 
 def _marked(view: View) -> Marks:
-    found: dict[int, tuple[int, Label]] = {}
+    found: dict[int, Label] = {}
     for word in sorted(_told(view), key=len):
         found.update(_said(view, word))
     for word in view.words.intersection(_ABBREVIATIONS):
         short = _ABBREVIATIONS[word]
         for at in _places(view, word):
             if view.text.startswith(short, at) and not view.text[at - 1 : at].isalpha():
-                found[at + len(short)] = (at, CAPITALS[short])
+                found[at + len(short)] = CAPITALS[short]
     if _ABBREVIATED.search(view.text):
         found.update(_abbreviated(view.text))
-    for start, end, said in foreign_words(view):
-        if said in _LABELS:
-            found[end] = (start, said)
+    found.update((end, said) for _, end, said in foreign_words(view) if said in _LABELS)
     ends = sorted(found)
-    return Marks(tuple(found[end][0] for end in ends), tuple(ends), tuple(found[end][1] for end in ends))
+    return Marks(ends, [found[end] for end in ends])
 
 
-def _said(view: View, word: str) -> Iterator[tuple[int, tuple[int, Label]]]:
-    """Return where a word ends and begins, and what it says there: with the word before it, or alone."""
+def _said(view: View, word: str) -> Iterator[tuple[int, Label]]:
+    """Return where a word ends, and what it says there: with the word before it, or alone."""
     alone = WORDS.get(word) or _inflected(word)
     firsts = _FIRSTS.get(word)
     if firsts and view.words.isdisjoint(firsts):
@@ -141,29 +133,28 @@ def _said(view: View, word: str) -> Iterator[tuple[int, tuple[int, Label]]]:
     for at in _places(view, word):
         label = (_paired(view, firsts, at) if firsts else None) or alone
         if label:
-            yield at + len(word), (at, label)
+            yield at + len(word), label
 
 
 def _told(view: View) -> set[str]:
     """Return the words of a text that tell something, alone or behind another."""
     words = view.words
-    beginning = compress(words, map(_BEGINNINGS.__contains__, map(_BEGIN, words)))
     told = {
         word
-        for word in beginning
-        if len(word) >= _SHORTEST_INFLECTED and word.startswith(_BEGINNINGS[word[:_BEGINNING]])
+        for word in words
+        if len(word) >= _SHORTEST_INFLECTED and (stems := _BEGINNINGS.get(word[:_BEGINNING])) and word.startswith(stems)
     }
     told.update(words & _TELLING, (word for word in words & _SECONDS if not words.isdisjoint(_FIRSTS[word])))
     return told
 
 
-def _abbreviated(text: str) -> Iterator[tuple[int, tuple[int, Label]]]:
+def _abbreviated(text: str) -> Iterator[tuple[int, Label]]:
     for short, said in ABBREVIATIONS:
         at = text.find(short)
         while at >= 0:
             end = at + len(short)
             if not text[end : end + 1].isalpha():
-                yield end, (at, said)
+                yield end, said
             at = text.find(short, end)
 
 

@@ -72,10 +72,13 @@ def _signs(view: View) -> Iterator[tuple[int, int]]:
         if text.startswith("@", at + 1):  # of several only the last may be one
             at += 1
             continue
-        left = _SIGN_LEFT.search(text, max(0, at - _SIGN_REACH), at)
-        start = left.start() if left else at
-        sign = _SIGN.match(text, start)
-        yield start, sign.end() if sign else at + 1
+        if text[at - 1 : at].isalnum() and text[at + 1 : at + 2].isalnum():
+            yield at, at + 1
+        else:
+            left = _SIGN_LEFT.search(text, max(0, at - _SIGN_REACH), at)
+            start = left.start() if left else at
+            sign = _SIGN.match(text, start)
+            yield start, sign.end() if sign else at + 1
         at = text.find("@", at + 1)
     for word in view.words & _GATE:
         at = view.lower.find(f" {word} ")

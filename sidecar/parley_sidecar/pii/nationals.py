@@ -149,6 +149,7 @@ def _beginning_with(digits: int) -> tuple[re.Pattern[str], tuple[Check, ...]]:
 
 _BY_FIRST: Final = {digits: _beginning_with(digits) for firsts, _, _ in SHAPES for digits in firsts}
 """The shapes as one pattern, and their checks, by the digits of the first group."""
+FIRSTS: Final = frozenset(_BY_FIRST)
 _LABELLED: Final = re.compile(r"[0-9](?:[ \-./]{0,2}[0-9]){4,19}(?:[ -]?[A-Za-z](?![A-Za-z0-9]))?(?![0-9])")
 _NOT_DIGITS: Final = re.compile(r"[^0-9Xx]")
 _FEWEST_LABELLED: Final = 6

@@ -5,7 +5,7 @@ Each run is read from each of its groups on, by an ordered list of rules; the fi
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from parley_sidecar.pii import cards, nationals, phones
 from parley_sidecar.pii.kinds import Span
@@ -16,6 +16,11 @@ from parley_sidecar.pii.view import View
 _SSN: Final = re.compile(r"([0-9]{3})( ?[-. ] ?|)([0-9]{2})\2([0-9]{4})(?![0-9]|[-.][0-9])")
 _AREAS: Final = frozenset({3, 9})
 """Digits of the first group, with and without separators."""
+_SIGNS: Final = frozenset("+(")
+_SIGNED: Final = 0
+"""Stands for a group behind one of these, however many digits it has."""
+_LONGEST: Final = 20
+"""Stands for all groups of as many digits and more, which no shape of the first group has."""
 _TABLE: Final = 8
 _LONG_TABLE: Final = 40
 _TELLING: Final = re.compile(
@@ -25,6 +30,7 @@ _TELLING: Final = re.compile(
 """Behind its first groups, a long table of numbers is read on only where one of these begins."""
 _FEWEST: Final = 5
 _ATTACHED: Final = re.compile(r"[0-9](?<=[a-z:][0-9])[0-9]{2}-[0-9]{2}-[0-9]{4}(?![0-9-])")
+_ATTACHED_SHAPE: Final = b"000-00-0000"
 _NO_AREA: Final = frozenset({"000", "666"})
 _ZIP: Final = re.compile(r"[0-9]{5}(?:-[0-9]{4})?(?![0-9])")
 _ISBN: Final = re.compile(r"(?:97[89][ -]?)?[0-9](?:[ -]?[0-9]){8}[ -]?[0-9Xx](?![0-9])")
@@ -34,12 +40,13 @@ def numbers(view: View) -> Iterator[Span]:
     """Return the values that are digits with separators."""
     if not view.has_digits:
         return
-    if "ssn" in view.words:
+    if "ssn" in view.words and _ATTACHED_SHAPE in view.shape:
         yield from (Span(found.start(), found.end(), "US_SSN") for found in _ATTACHED.finditer(view.text))
     for run in runs(view):
-        index = 0
-        while index < len(run.starts) and run.left(index) >= _FEWEST:
-            if index >= _TABLE and len(run.starts) > _LONG_TABLE and not _TELLING.match(view.text, run.lead(index)):
+        starts, last = run.starts, run.ends[-1] - _FEWEST
+        index, groups = 0, len(starts)
+        while index < groups and starts[index] <= last:
+            if index >= _TABLE and groups > _LONG_TABLE and not _TELLING.match(view.text, run.lead(index)):
                 index += 1
                 continue
             behind = run.behind_date(index)
@@ -50,18 +57,27 @@ def numbers(view: View) -> Iterator[Span]:
             index += 1
             if found is not None:
                 yield found
-                while index < len(run.starts) and run.starts[index] < found.end:
+                while index < groups and starts[index] < found.end:
                     index += 1
 
 
 def _first(run: Run, index: int) -> Span | None:
-    left = run.left(index)
-    for fewest, rule in LABELLED.get(run.label, UNLABELLED):
-        if left >= fewest:
-            found = rule(run, index)
+    group, start = run.digits[index], run.starts[index]
+    left = run.ends[-1] - start
+    for reading in _READINGS.get(run.label, _UNLABELLED)[_first_group(run.view.text, group, start)]:
+        if left >= reading.fewest:
+            found = reading.rule(run, index)
             if found is not None:
                 return found
     return None
+
+
+def _first_group(text: str, group: str, start: int) -> int:
+    """Return what decides on the rules: how many digits a group has, less than nothing if it begins with a zero."""
+    if start and text[start - 1] in _SIGNS:
+        return _SIGNED
+    digits = min(len(group), _LONGEST)
+    return -digits if group[0] == "0" else digits
 
 
 def ssn(run: Run, index: int) -> Span | None:
@@ -89,17 +105,43 @@ def postcode(run: Run, index: int) -> Span | None:
     return Span(found.start(), found.end(), "ZIP_CODE") if found else None
 
 
-Rules = tuple[tuple[int, Rule], ...]
-"""Rules in their order, and the fewest characters with which each has anything to read."""
-INTERNATIONAL: Final = (7, phones.international)
-CARD: Final = (12, cards.card)
-UNLABELLED: Final[Rules] = (
-    INTERNATIONAL, (9, ssn), (9, nationals.national), CARD, (8, phones.shaped), (8, phones.zero),
+class Reading(NamedTuple):
+    """A rule, and when it has anything to read."""
+
+    rule: Rule
+    fewest: int
+    """Characters that are left of the run."""
+    firsts: frozenset[int] = frozenset(range(1, _LONGEST + 1))
+    """Digits of the first group, where neither a + nor a bracket is before it."""
+    is_of_zeros: bool = False
+    """Whether the first group must then begin with a zero."""
+
+
+INTERNATIONAL: Final = Reading(phones.international, 7, is_of_zeros=True)
+CARD: Final = Reading(cards.card, 12)
+SSN: Final = Reading(ssn, 9, _AREAS)
+UNLABELLED: Final = (
+    INTERNATIONAL, SSN, Reading(nationals.national, 9, nationals.FIRSTS), CARD,
+    Reading(phones.shaped, 8, phones.SHAPED_FIRSTS), Reading(phones.zero, 8, is_of_zeros=True),
 )  # fmt: skip
-LABELLED: Final[dict[Label | None, Rules]] = {
-    "phone": (INTERNATIONAL, CARD, (9, ssn), (6, phones.labelled)),
-    "id": (INTERNATIONAL, (9, ssn), (6, nationals.labelled), CARD),
-    "isbn": ((10, book), *UNLABELLED),
-    "zip": ((5, postcode), *UNLABELLED),
+LABELLED: Final[dict[Label | None, tuple[Reading, ...]]] = {
+    "phone": (INTERNATIONAL, CARD, SSN, Reading(phones.labelled, 6)),
+    "id": (INTERNATIONAL, SSN, Reading(nationals.labelled, 6), CARD),
+    "isbn": (Reading(book, 10), *UNLABELLED),
+    "zip": (Reading(postcode, 5), *UNLABELLED),
 }
 """THE ORDER: what a word says comes before what a shape says."""
+
+
+def _by_first_group(readings: tuple[Reading, ...]) -> dict[int, tuple[Reading, ...]]:
+    """Return the readings by what `_first_group` says."""
+    chosen = {
+        sign * digits: tuple(one for one in readings if digits in one.firsts and (sign < 0 or not one.is_of_zeros))
+        for digits in range(1, _LONGEST + 1)
+        for sign in (1, -1)
+    }
+    return {**chosen, _SIGNED: readings}
+
+
+_UNLABELLED: Final = _by_first_group(UNLABELLED)
+_READINGS: Final = {label: _by_first_group(readings) for label, readings in LABELLED.items()}

@@ -40,7 +40,7 @@ _SHAPED: Final = re.compile(
     r"|\([08]-[0-9]{2,3}\) ?[0-9]{5,6}(?![0-9])"  # Lithuania
     r"|\([0-9]{2,5}\)[ -]?[0-9]{2,5}(?:[ .-][0-9]{2,5}){0,3}(?![0-9])"  # an area code in brackets
 )
-_SHAPED_FIRSTS: Final = frozenset({1, 3, 4, 7})
+SHAPED_FIRSTS: Final = frozenset({1, 3, 4, 7})
 """How many digits the first group of these may have when no bracket is before it."""
 _SEPARATORS: Final = frozenset(" -./") | {
     " (",
@@ -84,7 +84,7 @@ def international(run: Run, index: int) -> Span | None:
 def shaped(run: Run, index: int) -> Span | None:
     """Read a grouping of one country: the Americas', Russia's, China's, an area code in brackets."""
     lead = run.lead(index)
-    if lead == run.starts[index] and len(run.digits[index]) not in _SHAPED_FIRSTS:
+    if lead == run.starts[index] and len(run.digits[index]) not in SHAPED_FIRSTS:
         return None
     found = _SHAPED.match(run.view.text, lead)
     if found is None or run.glued or (index and run.view.text[lead - 1] in "-."):

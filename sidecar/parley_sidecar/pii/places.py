@@ -34,8 +34,8 @@ _ENDINGS: Final = (
     "straße ", "strasse ", "str. ", "gasse ", "weg ", "platz ", "allee ", "damm ", "ufer ", "gatan ", "vägen ",
     "straat ", "laan ",
 )  # fmt: skip
-_ENDED_SHAPES: Final = (b"aaa-0", b"|a-0", b"aa--0")
-"""How these and the number look in a text's shape."""
+_ENDED_SHAPE: Final = re.compile(rb"-0(?:(?<=aaa-0)|(?<=\|a-0)|(?<=aa--0))")
+"""How these and the number look in a text's shape; begins with what can be skipped to."""
 _ENDED_REACH: Final = 34
 _ENDED_END: Final = 8
 """What is read before and behind an ending and its space."""
@@ -100,13 +100,10 @@ def _ends(lower: str, word: str) -> Iterator[int]:
 
 def _european(view: View) -> Iterator[re.Match[str]]:
     text, lower = view.text, view.lower
-    for ended in _ENDED_SHAPES:
-        at = view.shape.find(ended)
-        while at >= 0:
-            digit = at + len(ended) - 1
-            if lower.endswith(_ENDINGS, 0, digit):
-                yield from _ENDED.finditer(text, max(0, digit - _ENDED_REACH), digit + _ENDED_END)
-            at = view.shape.find(ended, digit)
+    for shape in _ENDED_SHAPE.finditer(view.shape):
+        digit = shape.end() - 1
+        if lower.endswith(_ENDINGS, 0, digit):
+            yield from _ENDED.finditer(text, max(0, digit - _ENDED_REACH), digit + _ENDED_END)
     for word in view.words & _STREET_WORDS:
         for at in _ends(lower, word):
             number = _NUMBER.search(text, max(0, at - _NUMBER_REACH), at)

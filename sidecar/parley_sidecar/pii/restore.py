@@ -99,6 +99,21 @@ class Restorer:
         """Return a text with its values; tokens that are not known stay."""
         if "<" not in text:
             return text
+        if "\\" in text:
+            return self._unescaped(text)
+        parts, values, counts = _TOKEN.split(text), self._values, self.counts
+        for place in range(1, len(parts), 2):
+            key = parts[place]
+            value = values.get(key)
+            if value is None:
+                parts[place] = f"<{key}>"
+            else:
+                counts[key] = counts.get(key, 0) + 1
+                parts[place] = value
+        return "".join(parts) if len(parts) > 1 else text
+
+    def _unescaped(self, text: str) -> str:
+        """Return a text in which tokens may have escapes with its values."""
         pieces: list[str] = []
         at = 0
         for found in _TOKEN.finditer(text):

@@ -61,10 +61,6 @@ class Run:
             lead -= 1
         return lead
 
-    def left(self, index: int) -> int:
-        """Return how many characters there are from that group on."""
-        return self.ends[-1] - self.starts[index]
-
     def is_nothing(self, index: int) -> bool:
         """Say whether a word right before says that it is nothing personal."""
         return labels.is_nothing(self.view, self.lead(index), _NEAR)
@@ -75,8 +71,10 @@ class Run:
 
     def behind_date(self, index: int) -> int:
         """Return the index of the group behind the date that begins with that group, or that index if none does."""
+        if self.separators[index + 1 : index + 2] not in _OF_DATE or len(self.digits[index]) > _LONGEST_OF_DATE:
+            return index
         start = self.starts[index]
-        date = _DATE.match(self.view.text, start) if len(self.digits[index]) <= _LONGEST_OF_DATE else None
+        date = _DATE.match(self.view.text, start)
         if date is None or self.lead(index) < start:
             return index
         end = date.end()
@@ -87,6 +85,8 @@ class Run:
 
 _NEAR: Final = 18
 _LONGEST_OF_DATE: Final = 4
+_OF_DATE: Final = [["-"], ["/"], ["."], [" -"], ["- "], [" - "]]
+"""What may stand behind the first group of a date."""
 
 
 class Rule(Protocol):
@@ -102,12 +102,13 @@ def runs(view: View) -> Iterator[Run]:
     text, marks = view.text, labels.marks(view)
     for found in _RUN.finditer(view.ascii.translate(_SHAPED)):
         start, end = found.span()
-        end += text.startswith(")", end)
+        if text[end : end + 1] == ")":
+            end += 1
         value = text[start:end]
-        if end - start in _COLOURS and value.isdigit() and text[start - 1 : start] == "#":
+        if end - start in _COLOURS and text[start - 1 : start] == "#" and value.isdigit():
             continue  # a colour
         label = labels.around(view, marks, start, end)
-        if label in _SAYS_NOTHING and _is_plain(text, value, start, end):
+        if label in _SAYS_NOTHING and _is_plain(text, value, start, found[0].count(b"0")):
             continue
         run = _run(view, label, start, value)
         behind = text[end : end + 1]
@@ -126,21 +127,17 @@ def _run(view: View, label: Label | None, start: int, value: str) -> Run:
     return Run(view, label, parts[1::2], parts[0:-1:2], edges[1:-1:2], edges[2::2])
 
 
-def _is_plain(text: str, value: str, start: int, end: int) -> bool:
+def _is_plain(text: str, value: str, start: int, digits: int) -> bool:
     """Say whether a run without a label is nothing: too short, a date or a fraction, or few digits in one group."""
-    length = end - start
+    length = len(value)
     if length < _FEWEST_UNLABELLED:
         return True
-    if value.isdigit():
+    if length == digits:
         return length < _FEWEST_BARE and text[start - 1 : start] != "+"
-    if _FRACTION.fullmatch(value) or (length < _FEWEST_BARE and _has_few(value)):
+    if (length < _FEWEST_BARE and digits < _FEWEST_UNLABELLED) or _FRACTION.fullmatch(value):
         return True
     date = _DATE.match(text, start)
-    return date is not None and end - date.end() < _FEWEST_BEHIND_DATE
-
-
-def _has_few(value: str) -> bool:
-    return sum(map(str.isdigit, value)) < _FEWEST_UNLABELLED
+    return date is not None and start + length - date.end() < _FEWEST_BEHIND_DATE
 
 
 def _is_glued(text: str, start: int, end: int) -> bool:

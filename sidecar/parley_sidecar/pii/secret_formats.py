@@ -60,7 +60,11 @@ _OPENINGS: Final = (
     "ph", "lsv2_", "cfut_", "v1.0-", "amzn1.", "bkua_", "ico-", "dt0", "p8e-", "sgp_", "re_", "ak_", "pd", "AAAA",
     "ctx7sk-", "waka_", "oy2", "cio-", "apify_", "e2b_", "M", "N", "O",
 )  # fmt: skip
-_BEGINNINGS: Final = frozenset(opening[:2] for opening in _OPENINGS)
+_BY_BEGINNING: Final = {
+    beginning: tuple(opening for opening in _OPENINGS if opening[:2] == beginning)
+    for beginning in {opening[:2] for opening in _OPENINGS}
+}
+_NONE: Final[tuple[str, ...]] = ()
 _MIDDLES: Final = re.compile(rf"{_H}{{32}}-us[0-9]|{_W}{{14}}\.atlasv1\.")
 _SHORTEST_OF_MIDDLE: Final = 36
 _TELEGRAM_USER: Final = re.compile(r"(?<![0-9])[0-9]{8,10}:\Z")
@@ -77,7 +81,7 @@ def credential(text: str, start: int, end: int) -> tuple[int, int] | None:
         bot = _TELEGRAM.match(text, start)
         if user and bot:
             return user.start(), bot.end()
-    begins = (token[:2] in _BEGINNINGS or token[:1] in _BEGINNINGS) and token.startswith(_OPENINGS)
+    begins = token[0] in _BY_BEGINNING or token.startswith(_BY_BEGINNING.get(token[:2], _NONE))
     if not begins and (end - start < _SHORTEST_OF_MIDDLE or not _MIDDLES.match(token)):
         return None
     found = FORMAT.match(text, start)

@@ -63,6 +63,8 @@ _SAYS: Final = re.compile(
 )
 _SENTENCE: Final = re.compile(rf"(?: {{1,2}}[^\W\d_]{{1,14}}){{1,4}}?(?: {{1,2}}{_VERBS}:?|\s?:|：) ?[\"'`]?")
 """Up to four words, and a verb or a colon."""
+_SENTENCE_REACH: Final = 220
+"""The length of these and of the longest value behind them, and a little more."""
 _BEFORE: Final = re.compile(
     r"(?<![^\s\"'`(])([^\s\"'`(<>]{6,64})[\"'`]?,? (?:is|as|was|ist|als|est|es|è|é|como|come|comme|jest|=) "
     r"(?:[^\W\d_]{1,8} ){0,3}\Z"
@@ -118,9 +120,7 @@ def secret_words(view: View) -> Iterator[Span]:
     for start, end in _passwords(view):
         yield from _judged(view, start, end, _is_password, solid)
         if _LINK.search(view.lower, max(0, start - _LINK_REACH), start):
-            before = _BEFORE.search(view.text, max(0, start - _BEFORE_REACH), start)
-            if before and is_strong(before.group(1)):
-                yield Span(*before.span(1), "SECRET")
+            yield from _said_before(view, start)
     for start, end in _tokens(view):
         yield from _judged(view, start, end, _is_token, solid)
     for start in _places(view.lower, _KEY):
@@ -128,6 +128,15 @@ def secret_words(view: View) -> Iterator[Span]:
         is_named = (named[:-1] if named[-1:] in _JOINS else named).endswith(_KEY_OF)
         if is_named or _has_long_word(solid, start):
             yield from _judged(view, start, start + len(_KEY), _is_token if is_named else _is_key, solid)
+
+
+def _said_before(view: View, start: int) -> Iterator[Span]:
+    """Return the password before "is my password", on the same line."""
+    low = max(0, start - _BEFORE_REACH)
+    low = max(low, view.text.rfind("\n", low, start))
+    before = _BEFORE.search(view.text, low, start) if view.shape.find(b"0", low, start) >= 0 else None
+    if before and is_strong(before.group(1)):
+        yield Span(*before.span(1), "SECRET")
 
 
 def _passwords(view: View) -> Iterator[tuple[int, int]]:
@@ -186,7 +195,7 @@ def _judged(view: View, start: int, end: int, judge: Judge, solid: bytes) -> Ite
     text = view.text
     if text[end : end + 1] in _CLOSES:
         return
-    rest = _NAME_REST.match(text, end)
+    rest = None if text[end] == " " else _NAME_REST.match(text, end)
     if rest:
         if rest.group() not in _ENDINGS and _ABOUT.search(view.lower, end, rest.end()):
             return
@@ -202,13 +211,20 @@ def _judged(view: View, start: int, end: int, judge: Judge, solid: bytes) -> Ite
             return
         if place.quoted or place.start == place.end:
             return
-    if judge is _is_password or _has_long_word(solid, end):
+    if (judge is _is_password or _has_long_word(solid, end)) and _has_digit(view, end):
         yield from _beside(text, end, judge)
 
 
 def _has_long_word(solid: bytes, start: int) -> bool:
     """Say whether a word stands near that is long enough for a key, or for a token that no sign leads to."""
     return solid.find(_LONG_WORD, start, start + _LONG_REACH) >= 0
+
+
+def _has_digit(view: View, start: int) -> bool:
+    """Say whether a digit stands near on this line, or behind a colon on the next: else nothing there is a secret."""
+    line_end = view.text.find("\n", start, start + _SENTENCE_REACH)
+    limit = start + _SENTENCE_REACH if line_end < 0 or view.text.startswith(":", line_end + 1) else line_end
+    return view.shape.find(b"0", start, limit) >= 0
 
 
 def _beside(text: str, end: int, judge: Judge) -> Iterator[Span]:
@@ -239,7 +255,9 @@ def _is_key(text: str, place: Place, _led: bool) -> bool:  # noqa: FBT001 - a Ju
 
 def _is_option(text: str, start: int) -> bool:
     """Say whether the word there is an option of a command, as in `--db-password`."""
-    return text[max(0, start - _OPTION_REACH) : start].rpartition(" ")[2].startswith("-")
+    low = max(0, start - _OPTION_REACH)
+    space = text.rfind(" ", low, start)
+    return text[low if space < 0 else space + 1 : start].startswith("-")
 
 
 def _assigned(text: str, end: int) -> Place | None:

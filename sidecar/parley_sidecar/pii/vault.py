@@ -105,11 +105,12 @@ class Vault:
     def add(self, names: Iterable[tuple[Kind, str, int]]) -> None:
         """Take names in; one that is known changes nothing."""
         for kind, value, number in names:
+            key = f"{kind}_{number}"
             if value:
-                self.tokens.setdefault(value, f"<{kind}_{number}>")
+                self.tokens.setdefault(value, f"<{key}>")
             taken = self.kinds.setdefault(kind, set())
             if number not in taken and kind != SECRET:
-                self.restored[f"{kind}_{number}"] = value
+                self.restored[key] = value
                 if taken:
                     self.restored.pop(kind, None)
                 else:

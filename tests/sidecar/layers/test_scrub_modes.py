@@ -111,6 +111,17 @@ async def test_a_mode_reaches_every_text(mode: str, token: str) -> None:
     assert expected.response_format == heard.requests[0].response_format
 
 
+@pytest.mark.parametrize("mode", ["mask", "reversible"])
+async def test_messages_without_personal_data_stay_the_same_objects(mode: str) -> None:
+    """Nothing is made anew where nothing is hidden."""
+    heard = Heard()
+    request = asking(Message("user", "well hello there"), Message("assistant", "hello", name="bot"))
+
+    await ScrubLayer(heard, hiding(mode=mode), Counts())(request)
+
+    assert all(one is other for one, other in zip(request.messages, heard.requests[0].messages, strict=True))
+
+
 async def test_choices_that_become_the_same_are_one() -> None:
     """A schema whose enum names a token twice would be refused."""
     schema = {"properties": {"to": {"enum": [ANN, BOB, "nobody", 1, 1]}}}
