@@ -123,10 +123,12 @@ class DaprService:
         with self._door.traffic:
             try:
                 reply = await contained(ask(content, visit), "converse call failed")
-                await context.send_initial_metadata(_initial(visit))
+                if visit.request and (cache := visit.request.trace.cache):
+                    await context.send_initial_metadata(((_CACHE_STATUS, wire_headers.cache_status(cache)),))
             except ParleyError as error:
                 self._note(visit, error)
                 await abort(context, error, visit.component_name, visit.request_id)
+            context.set_trailing_metadata(((grpc_status.REQUEST_ID, visit.request_id),))
             return reply
 
     async def _alpha1(self, content: bytes, visit: Visit) -> bytes:
@@ -190,13 +192,6 @@ def _visit(api: Api, context: Context) -> Visit:
         cache_control=given.get("cache-control", "").encode(),
         deadline_s=None if remaining_s is None else asyncio.get_running_loop().time() + remaining_s,
     )
-
-
-def _initial(visit: Visit) -> grpc_status.Metadata:
-    """Return what an answer's initial metadata says."""
-    cache = visit.request.trace.cache if visit.request else None
-    known = ((_CACHE_STATUS, wire_headers.cache_status(cache)),) if cache else ()
-    return ((grpc_status.REQUEST_ID, visit.request_id), *known)
 
 
 async def abort(context: Context, error: ParleyError, component_name: str = "", request_id: str = "") -> NoReturn:

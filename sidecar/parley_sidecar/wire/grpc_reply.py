@@ -19,35 +19,37 @@ def alpha1(asked: ai_pb2.ConversationRequest, answer: Answer) -> ai_pb2.Conversa
 
 def alpha2(asked: ai_pb2.ConversationRequestAlpha2, answer: Answer) -> ai_pb2.ConversationResponseAlpha2:
     """Return alpha2's response; usage and model stand beside each output."""
-    usage = _usage(answer.usage) if answer.usage else None
-    return ai_pb2.ConversationResponseAlpha2(
-        context_id=asked.context_id or None,
-        outputs=[
-            ai_pb2.ConversationResultAlpha2(choices=[_choice(place, choice)], model=answer.model or None, usage=usage)
-            for place, choice in enumerate(answer.choices)
-        ],
-    )
+    reply = ai_pb2.ConversationResponseAlpha2(context_id=asked.context_id or None)
+    for place, choice in enumerate(answer.choices):
+        output = reply.outputs.add()
+        _set_choice(output.choices.add(), place, choice)
+        if answer.model:
+            output.model = answer.model
+        if answer.usage:
+            _set_usage(output.usage, answer.usage)
+    return reply
 
 
-def _choice(place: int, choice: Choice) -> ai_pb2.ConversationResultChoices:
-    message = ai_pb2.ConversationResultMessage(content=choice.text, tool_calls=[*map(_tool_call, choice.tool_calls)])
-    return ai_pb2.ConversationResultChoices(finish_reason=choice.finish_reason, index=place, message=message)
+def _set_choice(told: ai_pb2.ConversationResultChoices, place: int, choice: Choice) -> None:
+    told.finish_reason = choice.finish_reason
+    told.index = place
+    told.message.content = choice.text
+    for call in choice.tool_calls:
+        _set_tool_call(told.message.tool_calls.add(), call)
 
 
-def _tool_call(call: ToolCall) -> ai_pb2.ConversationToolCalls:
-    function = ai_pb2.ConversationToolCallsOfFunction(name=call.name, arguments=call.arguments)
-    return ai_pb2.ConversationToolCalls(id=call.id or None, function=function)
+def _set_tool_call(told: ai_pb2.ConversationToolCalls, call: ToolCall) -> None:
+    if call.id:
+        told.id = call.id
+    told.function.name = call.name
+    told.function.arguments = call.arguments
 
 
-def _usage(usage: Usage) -> ai_pb2.ConversationResultAlpha2CompletionUsage:
-    completion = ai_pb2.ConversationResultAlpha2CompletionUsageCompletionTokensDetails
-    prompt = ai_pb2.ConversationResultAlpha2CompletionUsagePromptTokensDetails
-    return ai_pb2.ConversationResultAlpha2CompletionUsage(
-        completion_tokens=usage.completion_tokens,
-        prompt_tokens=usage.prompt_tokens,
-        total_tokens=usage.total_tokens,
-        completion_tokens_details=completion(reasoning_tokens=usage.reasoning_tokens)
-        if usage.reasoning_tokens
-        else None,
-        prompt_tokens_details=prompt(cached_tokens=usage.cached_tokens) if usage.cached_tokens else None,
-    )
+def _set_usage(told: ai_pb2.ConversationResultAlpha2CompletionUsage, usage: Usage) -> None:
+    told.completion_tokens = usage.completion_tokens
+    told.prompt_tokens = usage.prompt_tokens
+    told.total_tokens = usage.total_tokens
+    if usage.reasoning_tokens:
+        told.completion_tokens_details.reasoning_tokens = usage.reasoning_tokens
+    if usage.cached_tokens:
+        told.prompt_tokens_details.cached_tokens = usage.cached_tokens

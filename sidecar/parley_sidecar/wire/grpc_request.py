@@ -44,14 +44,14 @@ def alpha2_body(asked: ai_pb2.ConversationRequestAlpha2) -> alpha2.Body:
     """Return the body that says the same; raises MalformedBody for a value that JSON cannot carry."""
     return alpha2.Body(
         inputs=[
-            alpha2.Input(messages=[*map(_message, given.messages)], scrub_dapr2=given.scrub_pii)
+            alpha2.Input(messages=[_message(message) for message in given.messages], scrub_dapr2=given.scrub_pii)
             for given in asked.inputs
         ],
         parameters=_boxed(asked.parameters),
-        metadata=dict(asked.metadata),
+        metadata=dict(asked.metadata) if asked.metadata else None,
         temperature=asked.temperature if asked.HasField("temperature") else None,
         max_tokens=asked.max_tokens if asked.HasField("max_tokens") else None,
-        tools=[*map(_offer, asked.tools)],
+        tools=[_offer(offer) for offer in asked.tools] if asked.tools else None,
         tool_choice=asked.tool_choice,
         response_format=_plain(asked.response_format) if asked.HasField("response_format") else None,
         retention=_retention(asked),

@@ -36,6 +36,7 @@ class Reply:
     message: Any
     metadata: Mapping[str, str]
     """The initial one."""
+    trailing: Mapping[str, str]
 
     @property
     def json(self) -> dict[str, Any]:
@@ -74,7 +75,7 @@ class Caller:
         call = self.send(path, content, **options)
         message = response()
         message.ParseFromString(await call)
-        return Reply(message, plain(await call.initial_metadata()))
+        return Reply(message, plain(await call.initial_metadata()), plain(await call.trailing_metadata()))
 
     async def refused(self, method: Method, body: Mapping[str, Any] = {}, **options: Any) -> Refusal:
         """Call a method that answers with an error."""

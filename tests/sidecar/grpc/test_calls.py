@@ -39,17 +39,25 @@ async def eventually(probe: Callable[[], bool]) -> None:
 
 
 async def test_an_answer_brings_the_request_s_id_and_what_the_cache_did() -> None:
-    """In the initial metadata, as the headers over HTTP."""
+    """What the cache did in the initial metadata, the id in the trailing, where a failed call has it too."""
     cached = component(cache={"ttl": "1m"})
     async with calling(cached) as caller:
         first = await caller.call(ALPHA1, HELLO, metadata=(("x-request-id", "r-1"),))
         second = await caller.call(ALPHA1, HELLO)
         third = await caller.call(ALPHA1, HELLO, metadata=(("cache-control", "no-cache"),))
 
-    assert ("r-1", "parley; fwd=miss; stored") == (first.metadata["x-request-id"], first.metadata["cache-status"])
+    assert ("r-1", "parley; fwd=miss; stored") == (first.trailing["x-request-id"], first.metadata["cache-status"])
     assert second.metadata["cache-status"].startswith("parley; hit")
     assert "parley; fwd=request; stored" == third.metadata["cache-status"]
-    assert 32 == len(second.metadata["x-request-id"])
+    assert 32 == len(second.trailing["x-request-id"])
+
+
+async def test_without_a_cache_the_id_is_all_that_is_told() -> None:
+    """Nothing is sent before the answer: a message more on its way costs an eighth of a call."""
+    async with calling() as caller:
+        reply = await caller.call(ALPHA1, HELLO, metadata=(("x-request-id", "r-1"),))
+
+    assert ({}, {"x-request-id": "r-1"}) == (reply.metadata, reply.trailing)
 
 
 async def test_parameters_and_context_come_back() -> None:

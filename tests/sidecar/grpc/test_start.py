@@ -101,6 +101,18 @@ def test_it_answers_on_both_addresses_of_loopback_and_in_silence(tmp_path: Path)
     assert greeting == parley.stderr
 
 
+def test_grpc_s_own_thread_does_not_interrupt_the_event_loop(tmp_path: Path) -> None:
+    """It waits for its turn when it wakes up; the loop's thread is scheduled as always."""
+    with parley_run(tmp_path, "--components", str(EXAMPLES)) as parley:
+        parley.until_up()
+        ask(parley.grpc_port, "echo", "hello")
+        tasks = {int(task.name) for task in Path(f"/proc/{parley.popen.pid}/task").iterdir()}
+        patient = {task for task in tasks if os.sched_getscheduler(task) == os.SCHED_BATCH}
+
+    assert 1 == len(patient)
+    assert parley.popen.pid in tasks - patient
+
+
 def has_ipv6() -> bool:
     """Say whether this machine has an IPv6 loopback."""
     try:
