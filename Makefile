@@ -2,7 +2,7 @@
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run check unit test e2e bench bench-cluster generate golden lock clean
+.PHONY: help setup run check unit test e2e bench bench-peers bench-cluster generate golden lock clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -25,10 +25,13 @@ test: $(BIN)/.dev ## everything that proves the product
 e2e: $(BIN)/.dev ## the whole story on a cluster that runs containers
 	@$(BIN)/pytest -m kubelet e2e
 
-bench: $(BIN)/.dev ## latency, throughput, memory and start, as ratios within one run
+bench: $(BIN)/.dev ## latency, throughput, streams, gRPC, memory and start, as ratios within one run
 	@$(BIN)/python -m bench
 
-bench-cluster: $(BIN)/.dev ## loads and faults at scale on real clusters: a quarter of an hour
+bench-peers: $(BIN)/.dev ## daprd, LiteLLM, Ferro and Portkey beside the sidecar, in one run
+	@$(BIN)/python -m bench.peers
+
+bench-cluster: $(BIN)/.dev ## loads and faults at scale on real clusters: some twelve minutes
 	@$(BIN)/python -m bench.cluster
 
 generate: $(BIN)/.dev ## the CRD, the providers' settings and Dapr's messages, from their sources

@@ -5,16 +5,19 @@ counts: never the ratio of two medians from different minutes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
 import msgspec
 
+from bench.job import StreamTimes
 from bench.rows import DIRECT, Row
 
 ONE: Final = 1
 MANY: Final = 16
-"""The two numbers of connections: latency is read at the first, rate and CPU at the second."""
+CROWD: Final = 64
+"""The numbers of connections: latency is read at the first, rate and CPU at the second, of some rows also the third."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +34,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """CPU time of the server's process per request."""
     noise_cpus: float
     """CPUs that were busy with what is not ours meanwhile."""
+    stream: StreamTimes | None = None
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -40,6 +44,14 @@ class Figure(msgspec.Struct, frozen=True):
     to_floor: float | None = None
     to_direct: float | None = None
     """To calling the stand-in without anything between."""
+
+
+class CrowdFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told about one row at 64 connections."""
+
+    per_s: Figure
+    p99_us: Figure
+    cpu_us: Figure
 
 
 class RowFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +68,24 @@ class RowFigures(msgspec.Struct, frozen=True, kw_only=True):
     cpu_us: Figure
     noise_cpus: float
     """The noisiest round's."""
+    crowd: CrowdFigures | None = None
+
+
+class StreamFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told about one row of streams; what is added is added to asking the stand-in directly."""
+
+    row: str
+    floor: str
+    added_first_p50_us: Figure
+    """Until the first event."""
+    added_first_p99_us: Figure
+    added_gap_p50_us: Figure
+    """Between an event and the next."""
+    added_gap_p99_us: Figure
+    cpu_us: Figure
+    """Of a whole stream, at 16 connections."""
+    noise_cpus: float
+    """The noisiest round's."""
 
 
 Reading = Callable[[Sample], float]
@@ -66,44 +96,97 @@ def figure(rounds: Sequence[float], floor: Sequence[float] = (), direct: Sequenc
     return Figure(median(rounds), _ratio(rounds, floor), _ratio(rounds, direct))
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Samples of rows, to be compared with their floors and with the one that asks the stand-in directly."""
+
+    samples: Sequence[Sample]
+    rows: Mapping[str, Row]
+    direct: str = DIRECT
+
+    def added(self, row: Row, read: Reading) -> Figure:
+        """Return what a row adds to the stand-in's own latency, at one connection."""
+        whole, direct = self.rounds(row.name, ONE, read), self.rounds(self.direct, ONE, read)
+        floor, added = self.rows.get(row.floor), self._added(row, read)
+        return Figure(median(added), _ratio(added, self._added(floor, read) if floor else ()), _ratio(whole, direct))
+
+    def loaded(self, row: Row, read: Reading, connections: int = MANY) -> Figure:
+        """Return what a row has at many connections, nothing subtracted."""
+        own, floor, direct = (self.rounds(name, connections, read) for name in (row.name, row.floor, self.direct))
+        return figure(own, floor, direct)
+
+    def noise_cpus(self, row: Row) -> float:
+        """Return the noisiest round's."""
+        return max(sample.noise_cpus for sample in self.samples if sample.row == row.name)
+
+    def rounds(self, row: str, connections: int, read: Reading) -> list[float]:
+        """Return one value a round, in order."""
+        chosen = [sample for sample in self.samples if (sample.row, sample.connections) == (row, connections)]
+        return [read(sample) for sample in sorted(chosen, key=lambda sample: sample.round)]
+
+    def _added(self, row: Row, read: Reading) -> list[float]:
+        whole = self.rounds(row.name, ONE, read)
+        if not row.asks_standin:
+            return whole
+        return [one - other for one, other in zip(whole, self.rounds(self.direct, ONE, read), strict=True)]
+
+
 def row_figures(samples: Sequence[Sample], row: Row, rows: Mapping[str, Row]) -> RowFigures:
     """Return the figures of one row."""
-    floor = rows.get(row.floor)
+    compared = Compared(samples, rows)
     return RowFigures(
         row=row.name,
         floor=row.floor,
-        added_p50_us=_added_figure(samples, row, floor, lambda sample: sample.p50_us),
-        added_p99_us=_added_figure(samples, row, floor, lambda sample: sample.p99_us),
-        per_s=_loaded_figure(samples, row, lambda sample: sample.per_s),
-        p99_us=_loaded_figure(samples, row, lambda sample: sample.p99_us),
-        cpu_us=_loaded_figure(samples, row, lambda sample: sample.cpu_us),
-        noise_cpus=max(sample.noise_cpus for sample in samples if sample.row == row.name),
+        added_p50_us=compared.added(row, _p50_us),
+        added_p99_us=compared.added(row, _p99_us),
+        per_s=compared.loaded(row, _per_s),
+        p99_us=compared.loaded(row, _p99_us),
+        cpu_us=compared.loaded(row, _cpu_us),
+        noise_cpus=compared.noise_cpus(row),
+        crowd=_crowd(compared, row),
     )
 
 
-def _added_figure(samples: Sequence[Sample], row: Row, floor: Row | None, read: Reading) -> Figure:
-    """Return what a row adds to the stand-in's own latency, at one connection."""
-    whole, direct = _rounds(samples, row.name, ONE, read), _rounds(samples, DIRECT, ONE, read)
-    added = _added(samples, row, read)
-    return Figure(median(added), _ratio(added, _added(samples, floor, read) if floor else ()), _ratio(whole, direct))
+def stream_figures(compared: Compared, row: Row) -> StreamFigures:
+    """Return the figures of one row of streams."""
+    return StreamFigures(
+        row=row.name,
+        floor=row.floor,
+        added_first_p50_us=compared.added(row, lambda sample: _stream(sample).first_p50_us),
+        added_first_p99_us=compared.added(row, lambda sample: _stream(sample).first_p99_us),
+        added_gap_p50_us=compared.added(row, lambda sample: _stream(sample).gap_p50_us),
+        added_gap_p99_us=compared.added(row, lambda sample: _stream(sample).gap_p99_us),
+        cpu_us=compared.loaded(row, _cpu_us),
+        noise_cpus=compared.noise_cpus(row),
+    )
 
 
-def _added(samples: Sequence[Sample], row: Row, read: Reading) -> list[float]:
-    whole = _rounds(samples, row.name, ONE, read)
-    if not row.asks_standin:
-        return whole
-    return [one - other for one, other in zip(whole, _rounds(samples, DIRECT, ONE, read), strict=True)]
+def _crowd(compared: Compared, row: Row) -> CrowdFigures | None:
+    if not compared.rounds(row.name, CROWD, _per_s):
+        return None
+    per_s, p99_us, cpu_us = (compared.loaded(row, read, CROWD) for read in (_per_s, _p99_us, _cpu_us))
+    return CrowdFigures(per_s=per_s, p99_us=p99_us, cpu_us=cpu_us)
 
 
-def _loaded_figure(samples: Sequence[Sample], row: Row, read: Reading) -> Figure:
-    own, floor, direct = (_rounds(samples, name, MANY, read) for name in (row.name, row.floor, DIRECT))
-    return figure(own, floor, direct)
+def _p50_us(sample: Sample) -> float:
+    return sample.p50_us
 
 
-def _rounds(samples: Sequence[Sample], row: str, connections: int, read: Reading) -> list[float]:
-    """Return one value a round, in order."""
-    chosen = [sample for sample in samples if (sample.row, sample.connections) == (row, connections)]
-    return [read(sample) for sample in sorted(chosen, key=lambda sample: sample.round)]
+def _p99_us(sample: Sample) -> float:
+    return sample.p99_us
+
+
+def _per_s(sample: Sample) -> float:
+    return sample.per_s
+
+
+def _cpu_us(sample: Sample) -> float:
+    return sample.cpu_us
+
+
+def _stream(sample: Sample) -> StreamTimes:
+    assert sample.stream is not None
+    return sample.stream
 
 
 def _ratio(rounds: Sequence[float], others: Sequence[float]) -> float | None:

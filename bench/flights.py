@@ -6,10 +6,11 @@ from typing import Final
 
 import msgspec
 
+from bench.components import FLIGHT_MS, flight_path
 from bench.job import Job, Result
 from bench.machine import cpu_s
 from bench.processes import Load, Running, fetched
-from bench.rows import FLIGHT_MS, TEXT_MESSAGE, ServerName, flight_path
+from bench.rows import TEXT_MESSAGE, ServerName
 
 CALLERS: Final = 100
 """Equal requests at once."""

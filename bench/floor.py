@@ -4,18 +4,19 @@
 product must: no door, no request id, no metrics, no error mapping, no time limit, no layers.
 
     POST /bare       decode, build the answer, encode
-    POST /provider   the same with an answer of the provider, through aiohttp
+    POST /provider   the same with an answer of the provider, through the sidecar's HTTP client
+    POST /aiohttp    the same through aiohttp, which shows what that client saves
     POST /redis      SHA-256 of the body, GET through redis-py, the stored bytes as they are
     GET  /ready      204
+    POST /stream/M   what the provider's model M streams, passed on (`floor_streams`)
 """
 
 import argparse
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import aiohttp
 import msgspec
 import redis.asyncio as redis_py
 import uvicorn
@@ -23,6 +24,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from bench.floor_streams import FloorStreams
+from parley_sidecar.http_client import HttpClient
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 
 class Part(msgspec.Struct):
@@ -93,6 +100,7 @@ ASKED: Final = msgspec.json.Decoder(Asked)
 COMPLETION: Final = msgspec.json.Decoder(Completion)
 ENCODER: Final = msgspec.json.Encoder()
 JSON: Final = "application/json"
+HEADERS: Final = {"Authorization": "Bearer bench", "Content-Type": JSON, "Accept": JSON}
 TTL_S: Final = 3600
 
 
@@ -102,18 +110,17 @@ class Floor:
     def __init__(self, standin: str, redis_url: str) -> None:
         self._url = f"{standin}/v1/chat/completions"
         self._redis = redis_py.Redis.from_url(redis_url)
-        self._session: aiohttp.ClientSession
+        self._http = HttpClient()
+        self._session: ClientSession | None = None
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """Hold the HTTP client, set up as the sidecar's is."""
-        connector = aiohttp.TCPConnector(limit=0)
-        timeout = aiohttp.ClientTimeout(total=None)
-        async with aiohttp.ClientSession(
-            connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
-        ) as self._session:
-            yield
+        """Close the clients at the end."""
+        yield
         await self._redis.aclose()
+        await self._http.aclose()
+        if self._session is not None:
+            await self._session.close()
 
     async def bare(self, request: Request) -> Response:
         """Answer what was asked."""
@@ -122,14 +129,27 @@ class Floor:
 
     async def provider(self, request: Request) -> Response:
         """Answer what the provider says."""
-        asked = ASKED.decode(await request.body())
-        body = ENCODER.encode({"model": "bench", "messages": [Message(asked.text(), "user")]})
-        headers = {"Authorization": "Bearer bench", "Content-Type": JSON, "Accept": JSON}
-        async with self._session.post(self._url, headers=headers, data=body, allow_redirects=False) as reply:
-            completion = COMPLETION.decode(await reply.read())
-        return Response(
-            answer(completion.choices[0].message.content, completion.usage, completion.model), media_type=JSON
+        body = question(ASKED.decode(await request.body()))
+        reply = await self._http.post(self._url, HEADERS, body)
+        return Response(completed(reply.body), media_type=JSON)
+
+    async def aiohttp(self, request: Request) -> Response:
+        """Answer what the provider says."""
+        body = question(ASKED.decode(await request.body()))
+        session = self._session or self._opened()
+        async with session.post(self._url, headers=HEADERS, data=body, allow_redirects=False) as reply:
+            return Response(completed(await reply.read()), media_type=JSON)
+
+    def _opened(self) -> "ClientSession":
+        """Load aiohttp when it is first asked for, so that it is in nobody's start and memory."""
+        import aiohttp  # noqa: PLC0415
+
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(total=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
+        return self._session
 
     async def redis(self, request: Request) -> Response:
         """Answer what is stored; what is not is answered and stored."""
@@ -146,6 +166,21 @@ class Floor:
         """Say that the server is up."""
         return Response(status_code=204)
 
+    def streams(self) -> FloorStreams:
+        """Return the routes of streams."""
+        return FloorStreams(self._http, self._url, lambda body: ASKED.decode(body).text())
+
+
+def question(asked: Asked) -> bytes:
+    """Return what the provider is asked."""
+    return ENCODER.encode({"model": "bench", "messages": [Message(asked.text(), "user")]})
+
+
+def completed(body: bytes) -> bytes:
+    """Return an answer of the provider's in Dapr's form."""
+    completion = COMPLETION.decode(body)
+    return answer(completion.choices[0].message.content, completion.usage, completion.model)
+
 
 def answer(text: str, usage: Usage, model: str) -> bytes:
     """Return an answer in Dapr's form: numbers of tokens are text."""
@@ -159,12 +194,14 @@ def answer(text: str, usage: Usage, model: str) -> bytes:
 
 
 def create_app(floor: Floor) -> Starlette:
-    """Return the app: four plain routes."""
+    """Return the app: plain routes."""
     routes = [
         Route("/bare", floor.bare, methods=["POST"]),
         Route("/provider", floor.provider, methods=["POST"]),
+        Route("/aiohttp", floor.aiohttp, methods=["POST"]),
         Route("/redis", floor.redis, methods=["POST"]),
         Route("/ready", floor.ready),
+        *floor.streams().routes(),
     ]
     return Starlette(routes=routes, lifespan=floor.lifespan)
 

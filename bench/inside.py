@@ -31,6 +31,7 @@ from parley_sidecar.pii.kinds import Kind, Span, merged
 from parley_sidecar.pii.restore import Restorer
 from parley_sidecar.pii.vault import Named, Vault
 from parley_sidecar.pii.view import view
+from parley_sidecar.run import COLLECT_AFTER
 
 REVERSIBLE: Final = "reversible"
 LOOKS: Final = 400
@@ -134,8 +135,11 @@ def _looked_at(text: str) -> list[Span]:
 
 
 def _asked(converse: Converse, numbers: Iterator[int], text: str) -> Reply:
-    """Ask in no event loop, as nothing on the way waits for anything; each prompt has a number, so that it is new."""
-    request = ConverseRequest((Message("user", f"{next(numbers):08d} {text}"),), Trace("bench"))
+    """Ask in no event loop, as nothing on the way waits for anything; each prompt has a number, so that it is new.
+
+    On a line of its own and short, so that no detector takes it for a part of what follows.
+    """
+    request = ConverseRequest((Message("user", f"{next(numbers)}\n{text}"),), Trace("bench"))
     try:
         converse(request).send(None)
     except StopIteration as ended:
@@ -185,8 +189,9 @@ def _measured() -> Inside:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print, with the collector set as it is in the sidecar."""
     gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     sys.stdout.buffer.write(msgspec.json.encode(_measured()))
 
 

@@ -1,6 +1,6 @@
 """What the load generator is told and what it answers; both sides of the pipe between `load` and `processes`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,8 +16,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     others: Sequence[int] = ()
     """Ports that take their turns with the first one, connection by connection."""
     path: str
-    body: str
-    """JSON, with PLACE in the prompt."""
+    body: str = ""
+    """JSON, with PLACE in the prompt; empty: the path is fetched."""
+    headers: Mapping[str, str] = {}
+    """What is sent besides those that every request has."""
     connections: int = 1
     each: int = 1
     first: int = 0
@@ -30,6 +32,21 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """The file of those that must have signed the server's certificate; empty: no TLS."""
     expected: str = ""
     """What every answer must hold, in its head or body."""
+    events: int = 0
+    """How many server-sent events every answer has at least, between which the gaps are taken; 0: it is no stream."""
+    ending: str = ""
+    """What the last of a stream's events must hold."""
+
+
+class StreamTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """When the events of a job's streams came."""
+
+    first_p50_us: float
+    """From the request to the first event."""
+    first_p99_us: float
+    gap_p50_us: float
+    """Between one of the job's number of events and the next."""
+    gap_p99_us: float
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,4 +56,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     p50_us: float
     p99_us: float
+    max_us: float = 0.0
+    stream: StreamTimes | None = None
     failure: str = ""

@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import msgspec
 
 from bench.job import Job, Result
 from bench.machine import ROOT
+
+if TYPE_CHECKING:
+    from bench.grpc_load import GrpcJob
 
 PATIENCE_S: Final = 60.0
 """How long a server may take to start or to stop on a slow and noisy machine."""
@@ -126,9 +129,9 @@ class Starter:
             _wait(process)
 
     @contextmanager
-    def load(self, cores: Iterable[int]) -> Iterator["Load"]:
-        """Run the load generator meanwhile."""
-        process = self._start([sys.executable, "-m", "bench.load"], cores, subprocess.PIPE, subprocess.PIPE)
+    def load(self, cores: Iterable[int], module: str = "bench.load") -> Iterator["Load"]:
+        """Run a load generator meanwhile."""
+        process = self._start([sys.executable, "-m", module], cores, subprocess.PIPE, subprocess.PIPE)
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -160,16 +163,24 @@ class Starter:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The load generator's near end."""
+    """A load generator's near end: the one for HTTP, or `grpc_load`."""
 
     pid: int
     asked: IO[bytes]
     answered: IO[bytes]
 
-    def do(self, job: Job) -> Result:
+    def do(self, job: "Job | GrpcJob") -> Result:
         """Do a job; raises BenchError if a single request failed."""
+        self.begin(job)
+        return self.end(job)
+
+    def begin(self, job: "Job | GrpcJob") -> None:
+        """Begin a job, and do not wait for its end."""
         self.asked.write(msgspec.json.encode(job) + b"\n")
         self.asked.flush()
+
+    def end(self, job: "Job | GrpcJob") -> Result:
+        """Wait for the end of the job that was begun; raises BenchError if a single request failed."""
         line = self.answered.readline()
         if not line:
             raise BenchError("the load generator ended")

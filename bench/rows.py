@@ -5,26 +5,28 @@ HTTP client and Redis client (`floor`). A feature is compared with the same requ
 with none is a floor itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import msgspec
-import yaml
 
 from bench import texts
 from bench.job import PLACE
-from parley_crds import names
 
-ServerName = Literal["stand-in", "floor", "sidecar", "second sidecar", "sidecar without Redis"]
+ServerName = Literal[
+    "stand-in", "floor", "sidecar", "second sidecar", "sidecar without Redis", "sidecar of many components"
+]
 ALONE: Final = "sidecar without Redis"
 SIDECARS: Final[tuple[ServerName, ...]] = ("sidecar", "second sidecar", ALONE)
 
 DIRECT: Final = "stand-in, asked directly"
 BARE: Final = "bare route"
-BARE_PROVIDER: Final = "bare route, aiohttp"
+BARE_PROVIDER: Final = "bare route, own client"
+BARE_AIOHTTP: Final = "bare route, aiohttp"
 BARE_REDIS: Final = "bare route, redis-py GET"
 PASS_THROUGH: Final = "pass-through"
+OPENAI: Final = "pass-through, OpenAI's endpoint"
 MEMORY_HIT: Final = "hit in memory"
 REDIS_HIT: Final = "hit in Redis"
 PLAIN_TEXT: Final = "pass-through, 2 KiB"
@@ -35,7 +37,7 @@ PROMPT: Final = f"{PLACE} " + ("How do I keep the answers of a language model sh
 TEXT_MESSAGE: Final = msgspec.json.encode(
     {"inputs": [{"messages": [{"ofUser": {"content": [{"text": PROMPT}]}}]}]}
 ).decode()
-COMPLETION: Final = msgspec.json.encode({"model": "bench", "messages": [{"role": "user", "content": PROMPT}]}).decode()
+COMPLETIONS: Final = "/v1/chat/completions"
 TURNS: Final = 20
 ROOMS: Final = 64
 """Rooms that come round again: more than connections, so that no two requests meet in one."""
@@ -43,6 +45,11 @@ MEMORY_PROMPTS: Final = 16
 """Few, so that they stay in the process's own tier."""
 REDIS_PROMPTS: Final = 1536
 """Half as many again as the process's own tier holds: each has left it when its turn comes again, and Redis answers."""
+
+
+def completion(model: str, content: str = PROMPT, **more: object) -> str:
+    """Return a request's body in OpenAI's form."""
+    return msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": content}], **more}).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,12 @@ class Row:
     """What proves that the answer came the way that the row names."""
     hidden: str = ""
     """What the provider must not see."""
+    is_crowded: bool = False
+    """Whether it is also measured at 64 connections."""
+    events: int = 0
+    """How many pieces its answer has at least, where that is a stream."""
+    ending: str = ""
+    """What the last of them must hold."""
 
 
 def _body(*said: str, **more: str) -> str:
@@ -80,72 +93,57 @@ CLEAN_TEXT: Final = _body(f"{PLACE} How do I say this?\n{texts.clean()[0]}")
 DENSE_TEXT: Final = _body(f"{PLACE} How do I say this?\n{texts.dense()[2]}")
 
 
-def _converse(component_name: str) -> str:
+def converse(component_name: str) -> str:
+    """Return the path at which a component is asked."""
     return f"/v1.0-alpha2/conversation/{component_name}/converse"
 
 
 ROWS: Final = (
-    Row(DIRECT, "stand-in", "/v1/chat/completions", body=COMPLETION),
-    Row(BARE, "floor", "/bare"),
-    Row(BARE_PROVIDER, "floor", "/provider", asks_standin=True),
-    Row(BARE_REDIS, "floor", "/redis", distinct=REDIS_PROMPTS, expected="cache-status: hit"),
-    Row(PASS_THROUGH, "sidecar", _converse("plain"), BARE_PROVIDER, asks_standin=True),
-    Row("miss, kept in Redis", "sidecar", _converse("missed"), PASS_THROUGH, asks_standin=True, expected="stored"),
-    Row(MEMORY_HIT, "sidecar", _converse("near"), BARE, distinct=MEMORY_PROMPTS, expected="detail=memory"),
-    Row(REDIS_HIT, "sidecar", _converse("far"), BARE_REDIS, distinct=REDIS_PROMPTS, expected="detail=redis"),
-    Row("echo", "sidecar", _converse("echo"), BARE),
-    Row(PLAIN_TEXT, "sidecar", _converse("long"), BARE_PROVIDER, CLEAN_TEXT, asks_standin=True),
+    Row(DIRECT, "stand-in", COMPLETIONS, body=completion("bench")),
+    Row(BARE, "floor", "/bare", is_crowded=True),
+    Row(BARE_PROVIDER, "floor", "/provider", asks_standin=True, is_crowded=True),
+    Row(BARE_AIOHTTP, "floor", "/aiohttp", asks_standin=True),
+    Row(BARE_REDIS, "floor", "/redis", distinct=REDIS_PROMPTS, expected="cache-status: hit", is_crowded=True),
+    Row(PASS_THROUGH, "sidecar", converse("plain"), BARE_PROVIDER, asks_standin=True, is_crowded=True),
+    Row(OPENAI, "sidecar", COMPLETIONS, BARE_PROVIDER, completion("openai"), asks_standin=True),
+    Row("miss, kept in Redis", "sidecar", converse("missed"), PASS_THROUGH, asks_standin=True, expected="stored"),
     Row(
-        "hidden and put back, nothing in 2 KiB", "sidecar", _converse("tidy"), PLAIN_TEXT, CLEAN_TEXT, asks_standin=True
+        MEMORY_HIT, "sidecar", converse("near"), BARE,
+        distinct=MEMORY_PROMPTS, expected="detail=memory", is_crowded=True,
     ),
     Row(
-        "hidden and put back, 24 values in 2 KiB", "sidecar", _converse("private"), PLAIN_TEXT, DENSE_TEXT,
+        REDIS_HIT, "sidecar", converse("far"), BARE_REDIS,
+        distinct=REDIS_PROMPTS, expected="detail=redis", is_crowded=True,
+    ),
+    Row("echo", "sidecar", converse("echo"), BARE),
+    Row(PLAIN_TEXT, "sidecar", converse("long"), BARE_PROVIDER, CLEAN_TEXT, asks_standin=True),
+    Row(
+        "hidden and put back, nothing in 2 KiB", "sidecar", converse("tidy"), PLAIN_TEXT, CLEAN_TEXT, asks_standin=True
+    ),
+    Row(
+        "hidden and put back, 24 values in 2 KiB", "sidecar", converse("private"), PLAIN_TEXT, DENSE_TEXT,
         asks_standin=True, expected=texts.VALUE, hidden=texts.VALUE,
     ),
-    Row(TURNS_SENT, "sidecar", _converse("sent"), BARE_PROVIDER, WITH_TURNS, asks_standin=True),
+    Row(TURNS_SENT, "sidecar", converse("sent"), BARE_PROVIDER, WITH_TURNS, asks_standin=True),
     Row(
-        "room of 20 turns in memory", "sidecar without Redis", _converse("kept"), TURNS_SENT, IN_ROOM,
+        "room of 20 turns in memory", "sidecar without Redis", converse("kept"), TURNS_SENT, IN_ROOM,
         asks_standin=True, distinct=ROOMS, before=TURNS,
     ),
     Row(
-        "room of 20 turns in Redis, sealed", "sidecar", _converse("kept"), TURNS_SENT, IN_ROOM,
+        "room of 20 turns in Redis, sealed", "sidecar", converse("kept"), TURNS_SENT, IN_ROOM,
         asks_standin=True, distinct=ROOMS, before=TURNS,
     ),
 )  # fmt: skip
 BY_NAME: Final = {row.name: row for row in ROWS}
-FLIGHT: Final = "flight"
-FLIGHT_MS: Final = 300
-"""How long the stand-in takes for what many ask at once."""
 
 
-def flight_path() -> str:
-    """Return where the component is asked whose provider is slow."""
-    return _converse(FLIGHT)
-
-
-def _metadata(settings: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, value in settings.items()]
-
-
-def manifests(standin_port: int) -> str:
-    """Return the sidecar's components as YAML: one for each of its rows, so that their prompts never meet."""
-    settings = {"key": "bench", "model": "bench", "endpoint": f"http://127.0.0.1:{standin_port}/v1"}
-    openai = {"type": "conversation.openai", "version": "v1"}
-    openai_metadata = _metadata(settings)
-    specs = {
-        "plain": openai | {"metadata": openai_metadata},
-        **{name: openai | {"metadata": openai_metadata, "cache": {"ttl": "1h"}} for name in ("missed", "near", "far")},
-        "echo": {"type": "conversation.echo", "version": "v1"},
-        **{name: openai | {"metadata": openai_metadata} for name in ("long", "sent")},
-        **{
-            name: openai | {"metadata": openai_metadata, "privacy": {"mode": "reversible"}}
-            for name in ("tidy", "private")
-        },
-        "kept": openai | {"metadata": openai_metadata, "context": {"ttl": "1h", "maxMessages": 2 * TURNS}},
-        FLIGHT: openai | {"metadata": _metadata(settings | {"model": f"slow-{FLIGHT_MS}"}), "cache": {"ttl": "1h"}},
-    }
-    documents = [
-        {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": {"name": name}, "spec": spec}
-        for name, spec in specs.items()
-    ]
-    return yaml.safe_dump_all(documents)
+def with_floors(rows: Sequence[Row], names: Collection[str], direct: str) -> list[Row]:
+    """Return the rows of these names, in the table's order, with those that they are compared with."""
+    by_name = {row.name: row for row in rows}
+    wanted: set[str] = set()
+    for row in rows:
+        name = row.name if row.name in names else ""
+        while name and name not in wanted:
+            wanted |= {name, direct}
+            name = by_name[name].floor
+    return [row for row in rows if row.name in wanted]

@@ -4,14 +4,15 @@ The server under test has a core for itself; what is around it shares the others
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.components import manifests
 from bench.machine import ROOT, Cores
 from bench.processes import BenchError, Running, Starter, free_port, listens, wait_until
-from bench.rows import ALONE, BARE_PROVIDER, BY_NAME, PASS_THROUGH, SIDECARS, Row, ServerName, manifests
+from bench.rows import ALONE, BARE_PROVIDER, BY_NAME, PASS_THROUGH, SIDECARS, Row, ServerName
 from e2e.cluster import packages
 from e2e.cluster.errors import ClusterError
 
@@ -27,6 +28,8 @@ class Server:
     """Answers with success as soon as the server can work."""
     work: Row
     """What it is asked where its start and its memory are measured."""
+    grpc_port: int = 0
+    metrics_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +49,22 @@ class Surroundings:
         return Server("floor", command, port, "/ready", BY_NAME[BARE_PROVIDER])
 
     def sidecar(self, name: ServerName = "sidecar") -> Server:
-        """Return how to start a sidecar: the command that a user types."""
-        components = self.starter.directory / "components"
+        """Return how to start a sidecar with the components of all rows."""
+        return self.sidecar_with(name, manifests(self.standin.port))
+
+    def sidecar_with(self, name: ServerName, documents: str) -> Server:
+        """Return how to start a sidecar with these components: the command that a user types."""
+        components = self.starter.directory / f"components of {name}"
         components.mkdir(exist_ok=True)
-        (components / "bench.yaml").write_text(manifests(self.standin.port))
-        port = free_port()
+        (components / "bench.yaml").write_text(documents)
+        port, grpc_port, metrics_port = free_port(), free_port(), free_port()
         command = [str(Path(sys.executable).parent / "parley"), "run", "--components", str(components)]
-        command += ["--http-port", str(port), "--grpc-port", str(free_port()), "--metrics-port", str(free_port())]
+        command += ["--http-port", str(port), "--grpc-port", str(grpc_port), "--metrics-port", str(metrics_port)]
         command += ["--app-id", "bench"]
         if name != ALONE:
             command += ["--redis", f"redis://127.0.0.1:{self.redis.port}"]
-        return Server(name, command, port, "/v1.0/healthz/outbound", BY_NAME[PASS_THROUGH])
+        ready_path, work = "/v1.0/healthz/outbound", BY_NAME[PASS_THROUGH]
+        return Server(name, command, port, ready_path, work, grpc_port, metrics_port)
 
     @contextmanager
     def running(self, server: Server) -> Iterator[Running]:
@@ -90,9 +98,12 @@ def surroundings(starter: Starter, cores: Cores) -> Iterator[Surroundings]:
 
 
 @contextmanager
-def all_running(around: Surroundings) -> Iterator[dict[ServerName, Running]]:
-    """Run floor and sidecar meanwhile; all servers of the rows, ready."""
-    servers = [around.floor(), *map(around.sidecar, SIDECARS)]
+def all_running(
+    around: Surroundings, names: Collection[ServerName] = ("floor", *SIDECARS)
+) -> Iterator[dict[ServerName, Running]]:
+    """Run these servers of the rows meanwhile, ready; the stand-in runs already."""
+    servers = [around.floor()] if "floor" in names else []
+    servers += [around.sidecar(name) for name in SIDECARS if name in names]
     running: dict[ServerName, Running] = {"stand-in": around.standin}
     with ExitStack() as started:
         for server in servers:

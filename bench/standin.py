@@ -10,13 +10,15 @@ bench and the story on a cluster start it: `python standin.py --host 127.0.0.1 -
 
 The model's name causes faults: status-<code>, garbage, empty, cut, hang, slow-<ms>, length, filtered, and flaky: of
 every ten calls one is a 503, one is cut off, and the others take between 0 and 90 ms. slow-<ms>/<fault> comes late.
+pieces-<n>-<ms> streams its text in n pieces instead of words, each event so many ms after the one before.
 """
 
 import argparse
 import asyncio
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final, cast
 
 import httptools
@@ -60,17 +62,22 @@ class Reply:
     headers: bytes = b""
     cut: bool = False
     """Whether the connection is closed in the middle of the body."""
+    pause_s: float = 0.0
+    """Between the pieces of a stream."""
 
-    def wire(self) -> bytes:
-        """Return the bytes to send."""
+    def wire(self) -> list[bytes]:
+        """Return what to send, with a pause between each two."""
         reason = REASONS.get(self.status, b"Fault")
         head = b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\n%s" % (self.status, reason, self.content_type, self.headers)
-        if self.content_type == EVENTS:
-            pieces = self.pieces[: len(self.pieces) // 2] if self.cut else (*self.pieces, b"")
-            chunks = b"".join([b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces])
-            return head + b"transfer-encoding: chunked\r\n\r\n" + chunks
-        body = b"".join(self.pieces)
-        return head + b"content-length: %d\r\n\r\n%s" % (len(body), body[: len(body) // 2] if self.cut else body)
+        if self.content_type != EVENTS:
+            body = b"".join(self.pieces)
+            half = len(body) // 2 if self.cut else len(body)
+            return [head + b"content-length: %d\r\n\r\n%s" % (len(body), body[:half])]
+        pieces = self.pieces[: len(self.pieces) // 2] if self.cut else self.pieces
+        chunks = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces]
+        chunks[0] = head + b"transfer-encoding: chunked\r\n\r\n" + chunks[0]
+        chunks[-1] += b"" if self.cut else b"0\r\n\r\n"
+        return chunks if self.pause_s else [b"".join(chunks)]
 
 
 def complete(request: Mapping[str, Any]) -> Reply:
@@ -83,12 +90,34 @@ def complete(request: Mapping[str, Any]) -> Reply:
     text, usage = answer(request)
     reason = FINISH_REASONS.get(model, "stop")
     if request.get("stream"):
-        pieces = tuple(events(request, text, usage, reason))
-        return Reply(pieces, content_type=EVENTS, cut=model == "cut")
+        number, pause_s = paced(model)
+        parts = cut_into(text, number) if number else words(text)
+        pieces = tuple(events(request, parts, usage, reason))
+        return Reply(pieces, content_type=EVENTS, cut=model == "cut", pause_s=pause_s)
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}
     choices = [] if model == "empty" else [choice]
     body = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model, "choices": choices}
     return Reply((msgspec.json.encode(body | {"usage": usage}),), cut=model == "cut")
+
+
+def paced(model: str) -> tuple[int, float]:
+    """Return in how many pieces a model streams, 0 for its words, and the pause between them in seconds."""
+    if not model.startswith("pieces-"):
+        return 0, 0.0
+    number, pause_ms = model.removeprefix("pieces-").split("-")
+    return int(number), int(pause_ms) / 1000
+
+
+def words(text: str) -> list[str]:
+    """Return a text's words, each but the first with the space before it."""
+    first, *others = text.split(" ")
+    return [first, *(f" {word}" for word in others)]
+
+
+def cut_into(text: str, number: int) -> list[str]:
+    """Return a text in so many pieces of one length, but for a character."""
+    ends = [len(text) * place // number for place in range(number + 1)]
+    return [text[begin:end] for begin, end in pairwise(ends)]
 
 
 def told_to_fail(status: int) -> Reply:
@@ -111,11 +140,11 @@ def answer(request: Mapping[str, Any]) -> tuple[str, dict[str, int]]:
     return text, {"prompt_tokens": prompt, "completion_tokens": words, "total_tokens": prompt + words}
 
 
-def events(request: Mapping[str, Any], text: str, usage: Mapping[str, int], reason: str) -> Iterator[bytes]:
-    """Return the server-sent events of a streamed answer, one word each; usage only if it was asked for."""
+def events(request: Mapping[str, Any], parts: Sequence[str], usage: Mapping[str, int], reason: str) -> Iterator[bytes]:
+    """Return the server-sent events of a streamed answer, one for each part; usage only if it was asked for."""
     head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": request.get("model")}
-    first, *others = text.split(" ")
-    deltas = [{"role": "assistant", "content": first}, *({"content": f" {word}"} for word in others)]
+    first, *others = parts
+    deltas = [{"role": "assistant", "content": first}, *({"content": part} for part in others)]
     for delta in deltas:
         yield _event(head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
     yield _event(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
@@ -218,10 +247,17 @@ class Connection(asyncio.Protocol):
 
     def send(self, reply: Reply) -> None:
         """Write an answer; hang up where it is to be cut, or where the caller wants that."""
+        self.send_rest(reply, reply.wire())
+
+    def send_rest(self, reply: Reply, rest: Sequence[bytes]) -> None:
+        """Write what comes next of an answer, and what is left then after a pause."""
         if self.transport.is_closing():
             return
-        self.transport.write(reply.wire())
-        if reply.cut or not self.parser.should_keep_alive():
+        written, *others = rest
+        self.transport.write(written)
+        if others:
+            asyncio.get_running_loop().call_later(reply.pause_s, self.send_rest, reply, others)
+        elif reply.cut or not self.parser.should_keep_alive():
             self.transport.close()
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from bench.figures import MANY
 from bench.job import PLACE, Job
-from bench.machine import resident_bytes
+from bench.machine import cpu_s, resident_bytes
 from bench.processes import Load
 from bench.rounds import Plan
 from bench.rows import ServerName
@@ -26,6 +26,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     """Of the provider, by way of the server."""
     idle_bytes: int
     """When it is ready, before the first request."""
+    cpu_s: float = 0.0
+    """What all of it took of the CPU: unlike its time, nearly the same on a busy machine."""
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,8 +77,14 @@ def _start(around: Surroundings, server: Server, number: int) -> Start:
         idle_bytes = resident_bytes(running.pid)
         running.wait_until_answers(server.work.path, server.work.body.replace(PLACE, FIRST_NUMBER))
         first_answer_s = time.monotonic() - began_s
+        used_s = cpu_s(running.pid)
     return Start(
-        server=server.name, number=number, ready_s=ready_s, first_answer_s=first_answer_s, idle_bytes=idle_bytes
+        server=server.name,
+        number=number,
+        ready_s=ready_s,
+        first_answer_s=first_answer_s,
+        idle_bytes=idle_bytes,
+        cpu_s=used_s,
     )
 
 

@@ -24,6 +24,9 @@ say "waiting for the control plane's programs"
 wait $build || { cat "$log"; exit 1; }
 cat "$log"
 
+say "what it costs, beside the floor in the same run"
+"$BIN/python" -m bench --check
+
 say "operator, injector and chart on a control plane"
 "$BIN/pytest" -q --cov --cov-append --cov-report= -m control_plane
 

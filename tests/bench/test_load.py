@@ -10,7 +10,7 @@ from bench.cluster.flood import review
 from bench.job import Job
 from bench.load import quantile
 from bench.processes import BenchError, Load, Starter
-from bench.rows import BY_NAME, DIRECT
+from bench.rows import BY_NAME, DIRECT, completion
 from tests.conftest import Standin, free_port
 from tests.injector.process import running
 from tests.injector.world import Authority
@@ -97,6 +97,44 @@ def test_a_pace_is_kept(standin: Standin, load: Load) -> None:
 
     assert result.duration_s >= 19 / 200
     assert 20 == result.requests
+
+
+def test_a_path_is_fetched(standin: Standin, load: Load) -> None:
+    """A job without a body gets its path."""
+    result = load.do(Job(port=port_of(standin), path="/count", each=2, expected='"count"'))
+
+    assert 2 == result.requests
+
+
+def test_a_job_goes_on_by_itself(standin: Standin, load: Load) -> None:
+    """What was begun is waited for later."""
+    asked = job(port_of(standin))
+    load.begin(asked)
+
+    assert 20 == load.end(asked).requests
+
+
+STREAMED = completion("pieces-5-1", stream=True)
+
+
+def test_streams_are_timed(standin: Standin, load: Load) -> None:
+    """The first event and the gaps between those that a job asks for are told; the pause shows in the gaps."""
+    result = load.do(job(port_of(standin), STREAMED, events=5, ending="[DONE]"))
+
+    assert result.stream
+    assert 0 < result.stream.first_p50_us <= result.stream.first_p99_us < result.max_us
+    assert 500 < result.stream.gap_p50_us <= result.stream.gap_p99_us
+
+
+@pytest.mark.parametrize(
+    ("events", "ending", "complaint"), [(9, "[DONE]", "7 events instead of 9"), (5, "error", "not at the stream's end")]
+)
+def test_a_stream_that_is_not_whole_fails_the_job(
+    standin: Standin, load: Load, events: int, ending: str, complaint: str
+) -> None:
+    """Too few events, or another end than the one expected, are an error."""
+    with pytest.raises(BenchError, match=complaint):
+        load.do(job(port_of(standin), STREAMED, events=events, ending=ending))
 
 
 def test_a_job_over_tls(tmp_path: Path, load: Load) -> None:

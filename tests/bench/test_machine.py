@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.machine import Cores, busy_s, cores, cpu_s, describe, parsed_busy_s, resident_bytes
+from bench.machine import Cores, busy_s, cores, cpu_s, describe, forget_peak, parsed_busy_s, peak_bytes, resident_bytes
 from bench.processes import environment
+from bench.report import MIB
 
 
 def test_the_server_has_a_core_for_itself() -> None:
@@ -30,6 +31,19 @@ def test_a_process_is_measured() -> None:
 
     assert before_s < cpu_s(os.getpid()) < busy_s()
     assert resident_bytes(os.getpid()) > 1024 * 1024
+
+
+def test_a_peak_is_forgotten() -> None:
+    """The most that was in memory is known after it has gone, until it is to begin anew."""
+    forget_peak(os.getpid())
+    before = peak_bytes(os.getpid())
+    much = b"x" * 64 * MIB
+    del much
+    with_much = peak_bytes(os.getpid())
+    forget_peak(os.getpid())
+
+    assert with_much > before + 32 * MIB
+    assert peak_bytes(os.getpid()) < with_much - 32 * MIB
 
 
 def test_the_description_names_what_was_measured() -> None:

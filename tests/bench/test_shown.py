@@ -25,7 +25,7 @@ def test_budgets_take_their_figures_from_the_report() -> None:
     """Ratios are those to the floor rows, memory and time are the sidecar's own."""
     measured = [round(budget.measured or 0, 3) for budget in budgets(report())]
 
-    assert [1.3, 1.0, 520, 520, 780, 40, 4.2, 520, 520, 2, 71.0, 4.0, 0.5] == measured
+    assert [1.3, 1.0, 0.5, 1.0, 520, 520, 780, 40, 4.2, 520, 520, 2, 71.0, 4.0, 0.5] == measured
 
 
 def test_a_report_is_read_back_as_it_was_written() -> None:
@@ -52,6 +52,35 @@ def test_the_text_has_bursts_and_what_hiding_costs() -> None:
         4:
     ]
     assert ["520.0", "780.0", "2.00x"] == next(one for one in shown if one.startswith(RESTORE_PIECE)).split()[-3:]
+
+
+def test_the_text_has_streams_and_scrapes() -> None:
+    """What a stream adds, what many at once need, and what scrapes do to others."""
+    shown = text(report()).splitlines()
+    first = next(place for place, line in enumerate(shown) if line.startswith("Streams of 22 events, 3 ms apart"))
+    cells = [line.split() for line in shown if line.startswith("streamed ")]
+
+    assert ["500", "(1.25x)", "1,000", "(1.25x)", "0", "0", "1,000", "(1.25x)", "0.0"] == cells[0][1:10]
+    assert ["20,000", "(2.00x)", "40,000", "(2.00x)", "2,000", "(2.00x)", "100.0", "120.0", "102"] == cells[1][1:10]
+    assert ["1,300", "1.30x"] == next(line for line in shown if line.startswith("p99 us  ")).split()[2:]
+    assert first > 0
+
+
+def test_the_text_has_the_rows_of_grpc() -> None:
+    """Times, rate and CPU of a call, with the ratio to the bare server."""
+    shown = next(line for line in text(report()).splitlines() if line.startswith("echo over gRPC  "))
+
+    assert ["300", "(1.00x)", "400", "(1.00x)", "2,000", "(1.00x)", "150", "(1.50x)"] == shown.split()[3:11]
+
+
+def test_the_text_has_the_rows_of_a_crowd() -> None:
+    """Rate, p99 and CPU at 64 connections."""
+    shown = text(report()).splitlines()
+    begin = shown.index("At 64 connections")
+
+    assert ["1,000", "(1.00x)", "700", "(1.17x)", "260", "(1.30x)"] == next(
+        line.split()[1:7] for line in shown[begin:] if line.startswith("pass-through")
+    )
 
 
 def test_the_text_says_where_it_ran() -> None:

@@ -137,6 +137,15 @@ def test_what_is_no_completion(standin: Standin) -> None:
     assert [] == json.loads(empty)["choices"]
 
 
+@pytest.mark.parametrize("pause_ms", [0, 1])
+async def test_an_answer_comes_in_as_many_pieces_as_asked(sdk: openai.AsyncOpenAI, pause_ms: int) -> None:
+    """`pieces-<n>-<ms>` streams its text in n pieces, with a pause between them or at once."""
+    stream = await sdk.chat.completions.create(model=f"pieces-4-{pause_ms}", messages=HELLO, stream=True)
+    pieces = [chunk.choices[0].delta.content async for chunk in stream]
+
+    assert ["stan", "d-in:", " hell", "o you", None] == pieces
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_cut_answer_breaks_off(standin: Standin, *, streamed: bool) -> None:
     """`cut` closes the connection in the middle of the body."""
