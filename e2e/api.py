@@ -3,6 +3,7 @@
 import base64
 import ssl
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -47,6 +48,13 @@ class Api:
         headers = {"Content-Type": kind}
         async with self._session.request(method, path, data=data, headers=headers, params=query) as reply:
             return reply.status, msgspec.json.decode(await reply.read())
+
+    async def watch(self, path: str, **query: str) -> AsyncIterator[Any]:
+        """Yield the events of a list until the API server ends the watch; raises aiohttp.ClientError."""
+        chosen, forever = {"watch": "true", **query}, aiohttp.ClientTimeout(total=None)
+        async with self._session.get(path, params=chosen, timeout=forever) as reply:
+            async for line in reply.content:
+                yield msgspec.json.decode(line)
 
 
 def _decoded(text: str) -> str:

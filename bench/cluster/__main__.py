@@ -22,6 +22,7 @@ from bench.cluster.flood import flood
 from bench.cluster.operating import failover, memory
 from bench.cluster.places import Plain, plain, real, say
 from bench.cluster.pods import pods
+from bench.cluster.sharing import sharing
 from bench.cluster.shown import BEGIN, markdown, text
 from bench.cluster.streaming import streaming
 from bench.machine import ROOT, busy_s, cores, describe
@@ -32,10 +33,13 @@ from e2e.cluster import ClusterError
 
 RESULTS: Final = ROOT / "bench/results"
 Run = Callable[[], Iterator[Figure]]
-ALONE: Final = {"flood": "the injector alone, TLS over kept connections, on a core of its own"}
+ALONE: Final[dict[str, tuple[Callable[[Starter], Iterator[Figure]], str]]] = {
+    "flood": (flood, "the injector alone, TLS over kept connections, on a core of its own"),
+    "redis": (sharing, "what two sidecars ask of the Redis that they share"),
+}
 PLAIN: Final[dict[str, tuple[Callable[[Plain], Iterator[Figure]], str]]] = {
     "failover": (failover, "two operators on a control plane"),
-    "streams": (streaming, "a thousand connected sidecars, one operator"),
+    "streams": (streaming, "1,000 and 10,000 connected sidecars, one operator"),
     "memory": (memory, "one operator among components and pods"),
 }
 PODS: Final = "2,000 pods of 20 Deployments on a kwok node, one injector"
@@ -98,8 +102,9 @@ def _measured(names: Sequence[str]) -> Report:
 def _on_control_plane(directory: Path, names: Sequence[str]) -> Iterator[RunReport]:
     """Do the runs that need no kubelet."""
     starter = Starter(directory, bytecode())
-    if "flood" in names:
-        yield done("flood", ALONE["flood"], partial(flood, starter))
+    for name, (alone, meaning) in ALONE.items():
+        if name in names:
+            yield done(name, meaning, partial(alone, starter))
     if not set(names) & {"pods", *PLAIN}:
         return
     with plain(directory) as place:

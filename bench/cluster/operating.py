@@ -18,6 +18,10 @@ from bench.processes import BenchError
 from bench.report import MIB
 from e2e.burst import OPTED_IN, burst
 from parley_crds import names
+from parley_crds.component import Component
+from parley_crds.stream import Acknowledgement, StoreSection, snapshot
+from parley_operator.authentication import Identity
+from parley_operator.connected import Connected, Contents
 from parley_operator.events import Events
 from parley_operator.kube import Kube
 from parley_operator.metrics import Metrics
@@ -35,16 +39,15 @@ PER_S: Final = 200.0
 CREATING_LIMIT_S: Final = 900.0
 WATCHED_S: Final = 60.0
 ROUNDS: Final = 3
+DISPATCHED: Final = "apiserver_flowcontrol_dispatched_requests_total"
 PATIENCE_S: Final = 300.0
 POLL_S: Final = 0.05
-QUIET: Final = "warning"
-"""The log level: the operator's log would stand among the figures."""
 
 
 def memory(place: Plain) -> Iterator[Figure]:
     """Measure one replica, the leader, by and by among more."""
     plant, figure = place.plant, partial(Figure, run="memory")
-    with plant.operators(PARLEY_LOG_LEVEL=QUIET) as (replica,):
+    with place.operators() as (replica,):
         replica.ready()
         pid = replica.process.pid
         yield figure(quantity="memory, no components, no pods", value=resident_bytes(pid) / MIB, unit="MiB")
@@ -57,14 +60,16 @@ def memory(place: Plain) -> Iterator[Figure]:
         )
         yield figure(quantity="memory, 500 components", value=resident_bytes(pid) / MIB, unit="MiB")
         _many_pods(place)
-        yield from _watched(pid, figure)
+        yield from _watched(place, pid, figure)
     yield _round(place, figure)
+    yield _sums(figure)
     plant.kubectl("delete", "conversationcomponents", "--all", "--wait=false")
     plant.cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
-def _watched(pid: int, figure: "partial[Figure]") -> Iterator[Figure]:
+def _watched(place: Plain, pid: int, figure: "partial[Figure]") -> Iterator[Figure]:
     say(f"{WATCHED_S:.0f} s of watching")
+    asked = _asked(place)
     before_s, most, end = cpu_s(pid), 0, time.monotonic() + WATCHED_S
     while time.monotonic() < end:
         most = max(most, resident_bytes(pid))
@@ -73,6 +78,14 @@ def _watched(pid: int, figure: "partial[Figure]") -> Iterator[Figure]:
     both = "memory, 500 components and 10,000 pods, the most of a minute"
     yield figure(quantity=both, value=most / MIB, unit="MiB", must=150, reach=100)
     yield figure(quantity="its CPU time in that minute", value=used_s / WATCHED_S * 1e3, unit="ms/s")
+    asked = (_asked(place) - asked) / WATCHED_S
+    yield figure(quantity="its requests to the API server in that minute", value=asked, unit="/s")
+
+
+def _asked(place: Plain) -> float:
+    """Return how many requests the API server has had of service accounts: none but the operator's asks here."""
+    text = place.cluster.kubectl("get", "--raw", "/metrics")
+    return sum(value for _, value in samples(text, DISPATCHED, 'flow_schema="service-accounts"'))
 
 
 def _many_pods(place: Plain) -> None:
@@ -102,6 +115,24 @@ def _round(place: Plain, figure: "partial[Figure]") -> Figure:
     )
 
 
+def _sums(figure: "partial[Figure]") -> Figure:
+    """Return what it takes a replica to sum up its sidecars, which it does every two seconds."""
+    say("sums over sidecars")
+    components = [
+        Component(name=f"bench-{number}", namespace=SPACE, type="conversation.echo", version=str(number))
+        for number in range(COMPONENTS)
+    ]
+    contents, connected = Contents.of(snapshot(components, StoreSection(), "")), Connected()
+    for number in range(PODS):
+        sidecar = connected.add(Identity(SPACE, "default", f"pod-{number}", "bench", str(number)))
+        sidecar.sent(contents)
+        sidecar.acknowledged(Acknowledgement(ack=contents.hash))
+    began_s = time.monotonic()
+    connected.counts()
+    quantity = f"sums over {PODS:,} connected sidecars with {COMPONENTS} components each"
+    return figure(quantity=quantity, value=(time.monotonic() - began_s) * 1e3, unit="ms", must=200)
+
+
 async def _rounds() -> float:
     api, metrics = await Kube.connect(), Metrics()
     hands = Hands(api, Owners(api), Events(api, "bench", metrics), metrics, lambda: WATCHED_S)
@@ -121,13 +152,13 @@ async def _nobody() -> frozenset[str]:
 
 def failover(place: Plain) -> Iterator[Figure]:
     """Measure how soon the other of two replicas leads, after SIGKILL and after SIGTERM."""
-    plant, figure = place.plant, partial(Figure, run="failover", unit="s")
+    figure = partial(Figure, run="failover", unit="s")
     for end, quantity, must in (
         (Replica.kill, "SIGKILL of the leader until the other holds the Lease", 20.0),
         (Replica.stop, "SIGTERM of the leader until the other holds the Lease", 3.0),
     ):
         say(quantity)
-        with plant.operators(2, PARLEY_LOG_LEVEL=QUIET) as replicas:
+        with place.operators(2) as replicas:
             _until("a leader", lambda: _leaders(replicas))
             (leader,) = _leaders(replicas)
             for replica in replicas:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ from e2e.faults import Parts, add_tainted_node
 from e2e.world import SYSTEM, World
 from parley_crds import names
 from tests.injector.world import Authority
-from tests.operator.world import CHART, Plant
+from tests.operator.world import CHART, Plant, Replica
 
 SPACE: Final = "bench"
 """The namespace of all pods that runs create."""
@@ -42,7 +43,10 @@ class Plain:
 
     cluster: Cluster
     plant: Plant
-    directory: Path
+
+    def operators(self, count: int = 1, ports: Sequence[int] = ()) -> AbstractContextManager[list[Replica]]:
+        """Run replicas of the operator in it, on these ports or on free ones; their log would stand among figures."""
+        return self.plant.operators(count, ports, PARLEY_LOG_LEVEL="warning")
 
 
 def idle_pods(cluster: Cluster, name: str, count: int, limit_s: float, **shape: Any) -> Job:
@@ -89,7 +93,7 @@ def plain(directory: Path) -> Iterator[Plain]:
         values = ("injector.url=https://127.0.0.1:1", "operator.replicas=1", "injector.replicas=1")
         cluster.helm("upgrade", "--install", "parley", str(CHART), *place, *_set(values))
         cluster.kubectl("apply", "-f", "-", feed=json.dumps(_node()))
-        yield Plain(cluster, Plant(cluster, SPACE, directory), directory)
+        yield Plain(cluster, Plant(cluster, SPACE, directory))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ The stream writes it; peers ask for its sums, which hold names and versions, nev
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
@@ -79,36 +79,73 @@ class Standing:
         return self.wanted is not None and self.runs != self.wanted
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Contents:
+    """What a snapshot holds: names and versions, None of what is held.
+
+    One for all sidecars that are sent the snapshot, and compared by identity: so thousands of them are kept and summed
+    as one.
+    """
+
+    hash: str
+    """The snapshot's."""
+    versions: Mapping[str, str | None]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> "Contents":
+        """Take them from a snapshot."""
+        versions: dict[str, str | None] = {component.name: component.version for component in snapshot.components}
+        return cls(snapshot.hash, dict.fromkeys(snapshot.held) | versions)
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A snapshot that went out: the versions in it, None of what is held, and when, by the sidecar's clock."""
+    """A snapshot that went out, and when, by the sidecar's clock."""
 
-    versions: Mapping[str, str | None]
+    contents: Contents
     at: float
 
 
-NOTHING: Final = Sent({}, 0.0)
+NOTHING: Final = Contents("", {})
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What is known of a sidecar; many share one."""
+
+    namespace: str
+    wanted: Contents
+    runs: Contents
+    failed: frozenset[str] = frozenset()
+    """What of `runs` it could not load."""
+    health: frozenset[tuple[str, ProviderHealth]] = frozenset()
+
+    def standing(self) -> Iterable[Standing]:
+        """Return how it stands with each component that the sidecar may use."""
+        health = dict(self.health)
+        for name, wanted in self.wanted.versions.items():
+            failed = name in self.failed
+            runs = None if failed else self.runs.versions.get(name)
+            yield Standing(name, wanted, runs, failed, health.get(name, FINE))
 
 
 class Sidecar:
     """One connected sidecar: what it was sent, and what it said it runs."""
 
+    __slots__ = ("_answered", "_clock", "_unanswered", "identity", "position")
+
     def __init__(self, identity: Identity, clock: Callable[[], float] = time.monotonic) -> None:
         self.identity = identity
+        self.position = Position(identity.namespace, NOTHING, NOTHING)
         self._clock = clock
         self._unanswered: dict[str, Sent] = {}
-        self._newest = NOTHING
-        self._answered = ("", NOTHING)
-        self._runs: Mapping[str, str | None] = {}
-        self._failed: frozenset[str] = frozenset()
-        self._health: Mapping[str, ProviderHealth] = {}
+        self._answered = NOTHING
 
-    def sent(self, snapshot: Snapshot) -> None:
+    def sent(self, contents: Contents) -> None:
         """Note that a snapshot goes out; only its names and versions are kept."""
-        versions: dict[str, str | None] = {component.name: component.version for component in snapshot.components}
-        self._newest = Sent(dict.fromkeys(snapshot.held) | versions, self._clock())
-        self._unanswered.pop(snapshot.hash, None)
-        self._unanswered[snapshot.hash] = self._newest
+        self.position = replace(self.position, wanted=contents)
+        self._unanswered.pop(contents.hash, None)
+        self._unanswered[contents.hash] = Sent(contents, self._clock())
         if len(self._unanswered) > MAX_UNANSWERED:
             del self._unanswered[next(iter(self._unanswered))]
 
@@ -118,27 +155,18 @@ class Sidecar:
         An unknown snapshot is passed over. Returns the seconds since it was sent, if this is the first answer to it.
         """
         first = self._unanswered.get(answer.ack)
-        last_hash, last = self._answered
-        if first is None and answer.ack != last_hash:
+        if first is None and answer.ack != self._answered.hash:
             return None
-        sent = first or last
-        self._answered = (answer.ack, sent)
-        self._failed = frozenset(answer.failed) & sent.versions.keys()
-        self._runs = {name: version for name, version in sent.versions.items() if name not in self._failed}
-        self._health = {name: health for name, health in answer.providers.items() if name in sent.versions}
+        runs = self._answered = first.contents if first else self._answered
+        failed = frozenset(answer.failed.keys() & runs.versions.keys())
+        health = frozenset((name, health) for name, health in answer.providers.items() if name in runs.versions)
+        self.position = Position(self.identity.namespace, self.position.wanted, runs, failed, health)
         if first is None:
             return None
         hashes = list(self._unanswered)
         later = hashes[hashes.index(answer.ack) + 1 :]
         self._unanswered = {later_hash: self._unanswered[later_hash] for later_hash in later}
         return self._clock() - first.at
-
-    def standing(self) -> Iterable[Standing]:
-        """Return how it stands with each component that it may use."""
-        return (
-            Standing(name, wanted, self._runs.get(name), name in self._failed, self._health.get(name, FINE))
-            for name, wanted in self._newest.versions.items()
-        )
 
 
 class Connected:
@@ -167,15 +195,22 @@ class Connected:
 
     def behind(self) -> int:
         """Return how many do not run what they should, be it one component."""
-        return sum(any(each.is_behind for each in sidecar.standing()) for sidecar in self._sidecars)
+        return sum(
+            number
+            for position, number in self._positions().items()
+            if any(each.is_behind for each in position.standing())
+        )
 
     def counts(self) -> Counts:
         """Return this replica's sums."""
         tallies: dict[Key, _Tally] = {}
-        for sidecar in self._sidecars:
-            for standing in sidecar.standing():
-                tallies.setdefault((sidecar.identity.namespace, standing.name), _Tally()).add(standing)
+        for position, number in self._positions().items():
+            for standing in position.standing():
+                tallies.setdefault((position.namespace, standing.name), _Tally()).add(standing, number)
         return Counts(components=tuple(tally.count(*key) for key, tally in tallies.items()))
+
+    def _positions(self) -> Counter[Position]:
+        return Counter(sidecar.position for sidecar in self._sidecars)
 
 
 class _Tally:
@@ -189,17 +224,17 @@ class _Tally:
         self._breakers: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
 
-    def add(self, standing: Standing) -> None:
-        """Count one sidecar."""
-        self._connected += 1
-        self._failed += standing.failed
+    def add(self, standing: Standing, number: int) -> None:
+        """Count so many sidecars."""
+        self._connected += number
+        self._failed += standing.failed * number
         health = standing.health
         if standing.runs is not None:
-            self._versions[standing.runs] += 1
+            self._versions[standing.runs] += number
         if health.breaker in BREAKER_STATES[1:]:
-            self._breakers[health.breaker] += 1
+            self._breakers[health.breaker] += number
         if health.last_error:
-            self._errors[health.last_error if health.last_error in PROVIDER_FAULTS else OTHER] += 1
+            self._errors[health.last_error if health.last_error in PROVIDER_FAULTS else OTHER] += number
 
     def count(self, namespace: str, name: str) -> Count:
         """Return the sums as they travel."""

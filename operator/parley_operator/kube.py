@@ -64,6 +64,7 @@ class Kube:
     async def connect(cls) -> "Kube":
         """Connect with KUBECONFIG where it is set, else as the pod's service account."""
         settings = client.Configuration()
+        settings.client_session_kwargs = {"trust_env": False}  # else it reads netrc in a thread at every call
         path = os.environ.get("KUBECONFIG")
         try:
             if path:

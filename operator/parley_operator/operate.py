@@ -1,6 +1,7 @@
 """The operator's process: everything wired together, in one loop that owns the signals, with kopf in a thread."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Coroutine
@@ -10,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from parley_crds.stream import PING_INTERVAL_S
 from parley_operator import component_events, health, keeper, rounds
@@ -42,6 +43,10 @@ from parley_operator.statuses import Statuses
 from parley_operator.stream import MAX_ANSWER_BYTES, Snapshots, Streaming, create_app
 from parley_operator.workqueue import WorkQueue
 
+COLLECTIONS: Final = (700, 10, 100)
+"""When Python looks for garbage among new, younger and all objects. Only the last is not its default, which is 10: ten
+thousand streams are more than a million objects, a second of standing still in which no change goes out.
+"""
 FINISH_S: Final = 5
 """How long connections get to end after SIGTERM; sidecars come back to another replica."""
 
@@ -156,6 +161,8 @@ class Operator:
     async def _watch(self) -> None:
         """Learn what is there, then follow it: by kopf's watches, by Secrets in turn, by a list from time to time."""
         await self.resync.first(self.published)
+        gc.set_threshold(*COLLECTIONS)
+        gc.freeze()  # what is there by now stays: no collection looks through it again
         async with asyncio.TaskGroup() as tasks:
             for watcher in self.watchers:
                 tasks.create_task(Following(self._api, watcher, self.resync.again, self.metrics).run())
@@ -174,7 +181,7 @@ class Operator:
         server.should_exit = True
         await serving
 
-    def _server(self, app: FastAPI, port: int, own: OwnSecrets | None = None) -> Server:
+    def _server(self, app: ASGIApp, port: int, own: OwnSecrets | None = None) -> Server:
         return Server(
             uvicorn.Config(
                 app,
@@ -190,6 +197,7 @@ class Operator:
                 ws_max_size=MAX_ANSWER_BYTES,
                 ws_per_message_deflate=False,  # memory for each of thousands of streams
                 server_header=False,
+                proxy_headers=False,
                 timeout_graceful_shutdown=FINISH_S,
                 ssl_context_factory=(lambda *_: own.certificate.context) if own else None,
             )

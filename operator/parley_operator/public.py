@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from parley_crds import names
 from parley_operator.health import verdicts
@@ -17,30 +19,26 @@ if TYPE_CHECKING:
     from parley_operator.operate import Operator
 
 
-def create_public_app(operator: "Operator") -> FastAPI:
+def create_public_app(operator: "Operator") -> Starlette:
     """Return health and metrics, on plain HTTP: for the kubelet and for Prometheus."""
-    app = FastAPI(openapi_url=None)
 
-    @app.get("/healthz")
-    async def healthz() -> Response:
+    async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    @app.get("/livez")
-    async def livez() -> Response:
+    async def livez(_: Request) -> Response:
         complaints = verdicts(operator.judges)
         return PlainTextResponse("\n".join(complaints) + "\n", 503) if complaints else PlainTextResponse("ok\n")
 
-    @app.get("/readyz")
-    async def readyz() -> Response:
+    async def readyz(_: Request) -> Response:
         return PlainTextResponse("ok\n") if operator.is_ready else PlainTextResponse("not ready\n", 503)
 
-    @app.get("/metrics")
-    async def show() -> Response:
+    async def metrics(_: Request) -> Response:
         return Response(
             await asyncio.to_thread(generate_latest, operator.metrics.registry), media_type=CONTENT_TYPE_LATEST
         )
 
-    return app
+    pages = {"/healthz": healthz, "/livez": livez, "/readyz": readyz, "/metrics": metrics}
+    return Starlette(routes=[Route(path, page) for path, page in pages.items()])
 
 
 def gauges(operator: "Operator") -> Iterator[Gauge]:

@@ -12,16 +12,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from fastapi import FastAPI, Request
 from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from parley_crds import names
 from parley_crds.component import Component
-from parley_crds.stream import MAX_MESSAGE_BYTES, Acknowledgement, Snapshot, StoreSection, snapshot
+from parley_crds.stream import MAX_MESSAGE_BYTES, Acknowledgement, StoreSection, snapshot
 from parley_operator.authentication import Account, Authenticator, Identity, NotAdmitted, TooBusy, Unauthenticated
-from parley_operator.connected import Connected, Sidecar
+from parley_operator.connected import Connected, Contents, Sidecar
 from parley_operator.edges import succeeded
 from parley_operator.errors import OperatorError
 from parley_operator.metrics import Metrics
@@ -30,7 +33,7 @@ from parley_operator.published import Published
 from parley_operator.store_section import StoreSource
 
 DEBOUNCE_S: Final = 0.1
-"""Changes that come together leave together."""
+"""The shortest time between two snapshots: of many changes, the first leaves at once, and those after it together."""
 SEND_LIMIT_S: Final = 10.0
 """A sidecar that still has not taken one snapshot, so long after the next was due, is cut off; it comes back."""
 LIFETIME_S: Final = (1800.0, 3600.0)
@@ -70,7 +73,7 @@ class Made:
     """A snapshot, and what it was made of. Never log it: it holds keys."""
 
     parts: tuple[tuple[Component, ...], tuple[str, ...], StoreSource, str] = field(repr=False)
-    snapshot: Snapshot = field(repr=False)
+    contents: Contents
     wire: str = field(repr=False)
 
 
@@ -107,7 +110,7 @@ class Snapshots:
         made = snapshot(usable, store, self._own.trust_anchors, held)
         wire = made.model_dump_json()
         _warn_of_size(identity, len(wire.encode()))
-        return Made(parts, made, wire)
+        return Made(parts, Contents.of(made), wire)
 
 
 def between(bounds: tuple[float, float]) -> float:
@@ -208,17 +211,17 @@ class Streaming:
             return
 
     async def _send_changes(self, websocket: WebSocket, sidecar: Sidecar) -> None:
-        sent = ""
+        sent, sent_s, clock = "", 0.0, asyncio.get_running_loop().time
         while True:
             version = self.published.version
             made = self.snapshots.of(sidecar.identity)
-            if made.snapshot.hash != sent:
-                sidecar.sent(made.snapshot)
+            if made.contents.hash != sent:
+                sidecar.sent(made.contents)
                 async with asyncio.timeout(self.times.send_limit_s):
                     await websocket.send_text(made.wire)
-                sent = made.snapshot.hash
+                sent, sent_s = made.contents.hash, clock()
             await self.published.wait_for_change(version)
-            await asyncio.sleep(DEBOUNCE_S)
+            await asyncio.sleep(sent_s + DEBOUNCE_S - clock())
 
     async def _listen(self, websocket: WebSocket, sidecar: Sidecar) -> None:
         """Take the sidecar's answers; one that is none ends the stream."""
@@ -255,11 +258,9 @@ async def admitted(check: Awaitable[Proof]) -> Proof | Refusal:
         return Refusal("the API server does not answer", UNAVAILABLE)
 
 
-def create_app(streaming: Streaming) -> FastAPI:
+def create_app(streaming: Streaming) -> ASGIApp:
     """Return the app that is served over TLS: the stream, and the counts for peers."""
-    app = FastAPI(openapi_url=None)
 
-    @app.websocket(names.STREAM_PATH)
     async def components(websocket: WebSocket) -> None:
         if not streaming.published.synced:
             # Half a snapshot would delete everyone's components.
@@ -277,13 +278,20 @@ def create_app(streaming: Streaming) -> FastAPI:
         refusal = await admitted(check)
         return streaming.answer(refusal) if refusal else JSONResponse(told())
 
-    @app.get(names.SIDECARS_PATH)
     async def sidecars(request: Request) -> Response:
         return await for_peers(request, lambda: streaming.connected.counts().model_dump())
 
-    @app.get(names.PODS_PATH)
     async def pods(request: Request) -> Response:
         return await for_peers(request, lambda: sorted(streaming.connected.pods()))
+
+    counts = Starlette(routes=[Route(names.SIDECARS_PATH, sidecars), Route(names.PODS_PATH, pods)])
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # Not a route: what lies around a stream stays in memory for as long as it lasts, and there are thousands.
+        if scope["type"] == "websocket" and scope["path"] == names.STREAM_PATH:
+            await components(WebSocket(scope, receive, send))
+        else:
+            await counts(scope, receive, send)
 
     return app
 

@@ -3,7 +3,7 @@
 from parley_crds.component import Component
 from parley_crds.stream import Acknowledgement, ProviderHealth, StoreSection, snapshot
 from parley_operator.authentication import Identity
-from parley_operator.connected import MAX_UNANSWERED, Connected, Counts, Sidecar, Totals, summed
+from parley_operator.connected import MAX_UNANSWERED, Connected, Contents, Counts, Sidecar, Totals, summed
 from parley_operator.workqueue import Key
 from tests.operator.serving import Clock
 
@@ -17,7 +17,7 @@ def sent(sidecar: Sidecar, *held: str, **versions: str) -> str:
         for name, version in versions.items()
     ]
     made = snapshot(components, StoreSection(), "", held)
-    sidecar.sent(made)
+    sidecar.sent(Contents.of(made))
     return made.hash
 
 
@@ -33,6 +33,22 @@ def test_a_sidecar_counts_by_the_version_it_said_it_runs() -> None:
 
     assert {("shop", "a"): Totals(1), ("shop", "b"): Totals(1)} == before
     assert Totals(1, {"1": 1}) == between["shop", "a"]
+
+
+def test_sidecars_of_one_snapshot_share_what_is_kept_of_them() -> None:
+    """Thousands are summed as one, until one of them says something else."""
+    connected, versions = Connected(), {"a": "1"}
+    made = Contents("hash", versions)
+    sidecars = [connected.add(SHOP) for _ in range(3)]
+    for sidecar in sidecars:
+        sidecar.sent(made)
+        sidecar.acknowledged(Acknowledgement(ack="hash"))
+    same = {sidecar.position for sidecar in sidecars}
+    sidecars[0].acknowledged(Acknowledgement(ack="hash", failed={"a": "why"}))
+
+    assert [versions] == [position.wanted.versions for position in same]
+    assert 2 == len({sidecar.position for sidecar in sidecars})
+    assert {("shop", "a"): Totals(3, {"1": 2}, 1)} == summed([connected.counts()])
 
 
 def test_what_it_could_not_load_is_counted_as_failed() -> None:

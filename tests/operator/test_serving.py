@@ -101,7 +101,7 @@ async def test_what_did_not_change_is_not_made_again(bare: Plant, served: Servin
     after = (snapshots.of(shop), snapshots.of(bank))
 
     assert before[0] is after[0]
-    assert before[1].snapshot.hash != after[1].snapshot.hash
+    assert before[1].contents.hash != after[1].contents.hash
 
 
 async def test_before_it_knows_everything_a_replica_serves_nobody(bare: Plant, served: Serving) -> None:
