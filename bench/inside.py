@@ -169,20 +169,22 @@ def _streamed(restorer: Restorer, pieces: Sequence[str]) -> None:
     held.finish()
 
 
-def _least_s(text: str) -> float:
-    """Return the least processor time of three looks at a text."""
-    least_s = float("inf")
-    for _ in range(3):
-        began_s = time.process_time()
-        _looked_at(text)
-        least_s = min(least_s, time.process_time() - began_s)
-    return least_s
+def _took_s(text: str) -> float:
+    began_s = time.process_time()
+    _looked_at(text)
+    return time.process_time() - began_s
+
+
+def _least_s(length: int, rounds: int = 5) -> dict[str, float]:
+    """Return the least processor time of each hostile text, in turns: a busy moment meets one look of each."""
+    texts = {name: unit * (length // len(unit)) for name, unit in SHAPES.items()}
+    looks = [{name: _took_s(text) for name, text in texts.items()} for _ in range(rounds)]
+    return {name: min(look[name] for look in looks) for name in texts}
 
 
 def _measured() -> Inside:
     costs = list(_costs())
-    long_s = {name: _least_s(unit * (HOSTILE_BYTES // len(unit))) for name, unit in SHAPES.items()}
-    short_s = {name: _least_s(unit * (HOSTILE_BYTES // GROWTH // len(unit))) for name, unit in SHAPES.items()}
+    long_s, short_s = _least_s(HOSTILE_BYTES), _least_s(HOSTILE_BYTES // GROWTH)
     worst = max(long_s, key=lambda name: long_s[name])
     growth = max(long_s[name] / max(short_s[name], LEAST_S / GROWTH) for name in SHAPES)
     return Inside(costs=costs, hostile=worst, hostile_ms=long_s[worst] * 1000, growth=growth)
