@@ -89,7 +89,8 @@ def test_the_api_server_counts_what_alerts_ask_for(
 ) -> None:
     """A webhook that cannot be asked shows in the metrics and labels that rules and dashboards name."""
     settings = f"watchNamespaces={{{PODS}}},injector.url=https://127.0.0.1:1,injector.failurePolicy={policy}"
-    configuration = one(rendered("--set", settings), "MutatingWebhookConfiguration", "parley-injector")
+    name = "asked-parley-injector"  # it has no namespace, and other modules install a release named parley
+    configuration = one(rendered("--set", settings, release="asked"), "MutatingWebhookConfiguration", name)
     asking = json.dumps(pod("asking", annotations={names.ENABLED_ANNOTATION: "true"}))
 
     def counted() -> list[str]:
@@ -101,7 +102,7 @@ def test_the_api_server_counts_what_alerts_ask_for(
     assert f"apiserver_admission_webhook_{metric}" in API_SERVER
     plane.kubectl("apply", "-f", "-", feed=json.dumps(configuration))
     shown = until(f"{metric} of {WEBHOOK}", counted)
-    plane.kubectl("delete", "mutatingwebhookconfiguration", "parley-injector")
+    plane.kubectl("delete", "mutatingwebhookconfiguration", name)
     used = {label for line in shown for label in re.findall(r"(\w+)=", line)}
 
     assert set() == used - API_SERVER[f"apiserver_admission_webhook_{metric}"].labels
