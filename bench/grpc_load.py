@@ -9,18 +9,15 @@ message, so that an answer with a message, and with what is expected, is one of 
 """
 
 import asyncio
-import gc
-import sys
 import time
 from collections.abc import Iterable
 from functools import partial
 from typing import Final, cast
 
 import msgspec
-import uvloop
 
 from bench.job import PLACE, Result
-from bench.load import quantile
+from bench.load import quantile, serve
 
 LIMIT_S: Final = 300.0
 """How long a job may take. One that hangs fails, and says so."""
@@ -284,15 +281,5 @@ def result(latencies_s: list[float], duration_s: float, failure: str) -> Result:
     )
 
 
-def main() -> None:
-    """Do jobs until the input ends."""
-    gc.disable()  # a collection in the middle of a job would be taken for the server's latency
-    for line in sys.stdin.buffer:
-        answer = uvloop.run(run(msgspec.json.decode(line, type=GrpcJob)))
-        sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
-        sys.stdout.buffer.flush()
-        gc.collect()
-
-
 if __name__ == "__main__":
-    main()
+    serve(GrpcJob, run)

@@ -10,16 +10,18 @@ import gc
 import ssl
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from math import ceil
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import uvloop
 
 from bench.callers import Caller, Run, StreamCaller
 from bench.job import Job, Result, StreamTimes
+
+J = TypeVar("J")
 
 LIMIT_S: Final = 300.0
 """How long a job may take. One that hangs fails, and says so."""
@@ -83,15 +85,15 @@ def _ordered_us(times_s: Sequence[float]) -> list[float]:
     return sorted(time_s * 1e6 for time_s in times_s) or [0.0]
 
 
-def main() -> None:
-    """Do jobs until the input ends."""
+def serve(kind: type[J], do: Callable[[J], Coroutine[Any, Any, Result]]) -> None:
+    """Do jobs of a kind until the input ends."""
     gc.disable()  # a collection in the middle of a job would be taken for the server's latency
     for line in sys.stdin.buffer:
-        result = uvloop.run(run(msgspec.json.decode(line, type=Job)))
+        result = uvloop.run(do(msgspec.json.decode(line, type=kind)))
         sys.stdout.buffer.write(msgspec.json.encode(result) + b"\n")
         sys.stdout.buffer.flush()
         gc.collect()
 
 
 if __name__ == "__main__":
-    main()
+    serve(Job, run)
