@@ -7,6 +7,7 @@ from typing import Literal
 from bench.figures import MANY, Compared, figure
 from bench.flights import CALLERS
 from bench.inside import RESTORE, RESTORE_PIECE, SPANS_CLEAN, SPANS_DENSE, Inside
+from bench.readings import cpu
 from bench.report import MIB, Report
 from bench.rows import BARE_AIOHTTP, BY_NAME, PASS_THROUGH, REDIS_HIT
 from bench.stream_rows import EVENTS, STREAM
@@ -54,19 +55,17 @@ def budgets(report: Report) -> Iterator[Budget]:
 
 
 def _rows(report: Report) -> Iterator[Budget]:
-    cpu = {row.row: row.cpu_us.to_floor for row in report.rows}
-    if PASS_THROUGH in cpu:
+    ratios = {row.row: row.cpu_us.to_floor for row in report.rows}
+    if PASS_THROUGH in ratios:
         compared = Compared(report.raw.samples, BY_NAME)
-        own, library = (
-            compared.rounds(name, MANY, lambda sample: sample.cpu_us) for name in (PASS_THROUGH, BARE_AIOHTTP)
-        )
+        own, library = (compared.rounds(name, MANY, cpu) for name in (PASS_THROUGH, BARE_AIOHTTP))
         if library:
             yield Budget(
                 "CPU of a pass-through request, to a route with aiohttp", "x", figure(own, library).to_floor, 1.35, 1.2
             )
-        yield Budget("the same, to a route with our own HTTP client", "x", cpu[PASS_THROUGH], 1.35, 1.2)
-    if REDIS_HIT in cpu:
-        yield Budget("CPU of a hit in Redis, to its floor", "x", cpu[REDIS_HIT], 1.2, 0.8)
+        yield Budget("the same, to a route with our own HTTP client", "x", ratios[PASS_THROUGH], 1.35, 1.2)
+    if REDIS_HIT in ratios:
+        yield Budget("CPU of a hit in Redis, to its floor", "x", ratios[REDIS_HIT], 1.2, 0.8)
 
 
 def _streams(report: Report) -> Iterator[Budget]:

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from bench.job import StreamTimes
+from bench.readings import cpu, p50, p99, rate
 from bench.rows import DIRECT, Row
 
 ONE: Final = 1
@@ -137,11 +138,11 @@ def row_figures(samples: Sequence[Sample], row: Row, rows: Mapping[str, Row]) ->
     return RowFigures(
         row=row.name,
         floor=row.floor,
-        added_p50_us=compared.added(row, _p50_us),
-        added_p99_us=compared.added(row, _p99_us),
-        per_s=compared.loaded(row, _per_s),
-        p99_us=compared.loaded(row, _p99_us),
-        cpu_us=compared.loaded(row, _cpu_us),
+        added_p50_us=compared.added(row, p50),
+        added_p99_us=compared.added(row, p99),
+        per_s=compared.loaded(row, rate),
+        p99_us=compared.loaded(row, p99),
+        cpu_us=compared.loaded(row, cpu),
         noise_cpus=compared.noise_cpus(row),
         crowd=_crowd(compared, row),
     )
@@ -156,32 +157,16 @@ def stream_figures(compared: Compared, row: Row) -> StreamFigures:
         added_first_p99_us=compared.added(row, lambda sample: _stream(sample).first_p99_us),
         added_gap_p50_us=compared.added(row, lambda sample: _stream(sample).gap_p50_us),
         added_gap_p99_us=compared.added(row, lambda sample: _stream(sample).gap_p99_us),
-        cpu_us=compared.loaded(row, _cpu_us),
+        cpu_us=compared.loaded(row, cpu),
         noise_cpus=compared.noise_cpus(row),
     )
 
 
 def _crowd(compared: Compared, row: Row) -> CrowdFigures | None:
-    if not compared.rounds(row.name, CROWD, _per_s):
+    if not compared.rounds(row.name, CROWD, rate):
         return None
-    per_s, p99_us, cpu_us = (compared.loaded(row, read, CROWD) for read in (_per_s, _p99_us, _cpu_us))
+    per_s, p99_us, cpu_us = (compared.loaded(row, read, CROWD) for read in (rate, p99, cpu))
     return CrowdFigures(per_s=per_s, p99_us=p99_us, cpu_us=cpu_us)
-
-
-def _p50_us(sample: Sample) -> float:
-    return sample.p50_us
-
-
-def _p99_us(sample: Sample) -> float:
-    return sample.p99_us
-
-
-def _per_s(sample: Sample) -> float:
-    return sample.per_s
-
-
-def _cpu_us(sample: Sample) -> float:
-    return sample.cpu_us
 
 
 def _stream(sample: Sample) -> StreamTimes:

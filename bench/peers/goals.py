@@ -8,32 +8,13 @@ from bench.budgets import Budget
 from bench.peers.kinds import CALLERS, Kind
 from bench.peers.report import Reading, Report, Sample, added, compared, loaded, most_calls, start_of
 from bench.peers.servers import DAPRD, LITELLM, PARLEY
+from bench.readings import cpu, p50, p99, rate
 from bench.report import MIB
-
-
-def p50(sample: Sample) -> float:
-    """Read the median latency."""
-    return sample.p50_us
-
-
-def p99(sample: Sample) -> float:
-    """Read the 99th percentile."""
-    return sample.p99_us
 
 
 def first(sample: Sample) -> float:
     """Read the median time until a stream's first event."""
     return sample.first_p50_us
-
-
-def rate(sample: Sample) -> float:
-    """Read the requests per second."""
-    return sample.per_s
-
-
-def cpu(sample: Sample) -> float:
-    """Read the CPU time per request."""
-    return sample.cpu_us
 
 
 def goals(report: Report) -> Iterator[Budget]:

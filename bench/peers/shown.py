@@ -6,10 +6,11 @@ from statistics import median
 from bench.budgets import Budget
 from bench.cells import with_floor
 from bench.figures import MANY
-from bench.peers.goals import cpu, first, goals, p50, p99, rate
+from bench.peers.goals import first, goals
 from bench.peers.kinds import Kind
 from bench.peers.report import Reading, Report, added, compared, loaded, most_calls, peers_of, rounds, start_of
 from bench.peers.servers import PARLEY
+from bench.readings import cpu, p50, p99, rate
 from bench.report import MIB
 from bench.table import Table, as_markdown, as_text
 
